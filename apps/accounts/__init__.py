@@ -1,0 +1,1 @@
+"""Who may use tradebot: users, API tokens and encrypted exchange credentials."""

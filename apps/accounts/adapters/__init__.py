@@ -1,0 +1,1 @@
+"""Where accounts touches the outside: the keys that wrap data keys."""

@@ -1,0 +1,89 @@
+"""Reads of accounts, as frozen facts: no secret leaves through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.accounts.models import Credential, CredentialStatus, User
+
+PAPER = "paper"
+"""The venue whose accounts hold no real money."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """A person. `time_zone` is an IANA name."""
+
+    id: UUID
+    name: str
+    time_zone: str
+    is_active: bool
+    is_staff: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialView:
+    """A venue account without its secrets. `status`: pending, active or refused. `opens_account`: the keys are ours,
+    and a worker has to open the paper account that they belong to."""
+
+    id: UUID
+    user_id: UUID
+    venue: str
+    status: str
+    is_default: bool
+    opens_account: bool = False
+
+
+def user(user_id: UUID | str) -> UserView | None:
+    """The user of that id."""
+    row = User.objects.filter(pk=user_id).first()
+    return UserView(row.pk, row.username, row.time_zone, row.is_active, row.is_staff) if row else None
+
+
+def credential(credential_id: UUID | str) -> CredentialView | None:
+    """The credential of that id, whatever its status."""
+    row = Credential.objects.filter(pk=credential_id).first()
+    return _view(row) if row else None
+
+
+def default_credential(user_id: UUID | str) -> CredentialView | None:
+    """The user's ACTIVE paper account: the one marked default, else the oldest."""
+    mine = Credential.objects.filter(user_id=user_id, venue=PAPER, status=CredentialStatus.ACTIVE, deleted_at=None)
+    row = mine.order_by("-is_default", "created_at").first()
+    return _view(row) if row else None
+
+
+def usable(asked: Iterable[tuple[UUID, UUID | None]]) -> dict[tuple[UUID, UUID | None], CredentialView]:
+    """For each (user, credential) the user's own ACTIVE credential; None means the default one, as in
+    `default_credential`. What is not usable is left out. Two statements, however many are asked for."""
+    wanted = set(asked)
+    active = Credential.objects.filter(status=CredentialStatus.ACTIVE, deleted_at=None)
+    chosen = active.filter(pk__in={credential for _, credential in wanted if credential})
+    paper = active.filter(user__in={user for user, credential in wanted if not credential}, venue=PAPER)
+    found: dict[tuple[UUID, UUID | None], CredentialView] = {(row.user_id, row.pk): _view(row) for row in chosen}
+    for row in paper.order_by("user", "-is_default", "created_at"):
+        found.setdefault((row.user_id, None), _view(row))
+    return {key: found[key] for key in wanted & found.keys()}
+
+
+def pending_credentials(limit: int = 100) -> tuple[CredentialView, ...]:
+    """Credentials that a worker has yet to check, oldest first."""
+    rows = Credential.objects.filter(status=CredentialStatus.PENDING).order_by("created_at")[:limit]
+    return tuple(map(_view, rows))
+
+
+def sealed_count() -> int:
+    """How many credentials hold keys."""
+    return Credential.objects.filter(deleted_at=None).count()
+
+
+def user_named(name: str) -> UserView | None:
+    """The user of that user name."""
+    row = User.objects.filter(username=name).first()
+    return user(row.pk) if row else None
+
+
+def _view(row: Credential) -> CredentialView:
+    return CredentialView(row.pk, row.user_id, row.venue, row.status, row.is_default, row.opens_account)

@@ -1,0 +1,1 @@
+"""Venues: adapters, markets, and the paper exchange."""

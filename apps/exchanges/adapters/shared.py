@@ -1,0 +1,108 @@
+"""What all accounts of a venue share in one process: connections, markets, and the ccxt client that holds them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+
+from apps.exchanges.selectors import VenueInfo
+from tradebot.contracts.ports import Market
+from tradebot.contracts.values import ZERO, Pair
+
+TIMEOUT_MS = 10_000
+MARKETS_SECONDS = 3_600.0
+CONNECTIONS = 32
+
+_quiet = logging.getLogger("tradebot.ccxt")
+_quiet.setLevel(logging.INFO)  # at DEBUG ccxt writes request headers, and with them the API key
+
+_known: dict[tuple[type, VenueInfo], Shared] = {}
+_lock = threading.Lock()
+
+
+class Shared:
+    """One venue in this process. `client` is never used with keys: accounts are shallow copies of it, which costs
+    0.05 ms and a few kB instead of ccxt's constructor and its own copy of every market."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._lock = threading.Lock()
+        self._read_at = 0.0
+        self._markets: Mapping[str, Market] = {}
+
+    def markets(self) -> Mapping[str, Market]:
+        """By `BASE/QUOTE`; read again after MARKETS_SECONDS. Raises ccxt's errors."""
+        if self._fresh():
+            return self._markets
+        with self._lock:
+            if not self._fresh():
+                self.client.begin()
+                listed = self.client.load_markets(True)
+                self._markets = {market["symbol"]: _market(market) for market in listed.values() if market["spot"]}
+                self._read_at = time.monotonic()
+        return self._markets
+
+    def _fresh(self) -> bool:
+        return bool(self._markets) and time.monotonic() - self._read_at < MARKETS_SECONDS
+
+
+def shared(client_class: Any, venue: VenueInfo) -> Shared:
+    """The process's one `Shared` of this venue."""
+    key = (client_class, venue)
+    with _lock:
+        if key not in _known:
+            _known[key] = Shared(_client(client_class, venue))
+        return _known[key]
+
+
+def _client(client_class: Any, venue: VenueInfo) -> Any:
+    client = client_class({"timeout": TIMEOUT_MS, "enableRateLimit": False})
+    client.options["maxRetriesOnFailure"] = 0
+    client.number = str
+    client.logger = _quiet
+    if venue.sandbox and not venue.base_url:
+        client.set_sandbox_mode(True)
+    if venue.base_url:
+        client.move_to(venue.base_url)
+    for scheme in ("http://", "https://"):
+        client.session.mount(scheme, HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+    return client
+
+
+def _market(told: Any) -> Market:
+    limits = told["limits"]
+    amount, market_order = limits["amount"], limits.get("market") or {}
+    return Market(
+        pair=Pair(told["base"], told["quote"]),
+        tick=_step(told["precision"]["price"]),
+        step=_step(told["precision"]["amount"]),
+        min_amount=_limit(amount["min"]) or ZERO,
+        max_amount=_least(amount["max"], market_order.get("max")),
+        min_notional=_limit((limits["cost"] or {}).get("min")) or ZERO,
+        active=told["active"] is not False,
+    )
+
+
+def _least(*limits: Any) -> Decimal | None:
+    given = [limit for limit in map(_limit, limits) if limit]
+    return min(given) if given else None
+
+
+def _limit(text: Any) -> Decimal | None:
+    return None if text is None else _plain(Decimal(text))
+
+
+def _step(text: Any) -> Decimal:
+    return _plain(Decimal(text))
+
+
+def _plain(number: Decimal) -> Decimal:
+    """0.01000000 -> 0.01, and 100 stays 100."""
+    short = number.normalize()
+    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short

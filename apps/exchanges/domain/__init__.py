@@ -1,0 +1,1 @@
+"""Pure rules of markets: no framework, no client."""

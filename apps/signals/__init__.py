@@ -1,0 +1,1 @@
+"""Analyses, signals, their evidence, and the coins they speak of."""

@@ -1,0 +1,1 @@
+"""Analyzers, the embedder and the registry that finds them."""

@@ -1,0 +1,1 @@
+"""Pure rules of reading a post: coins, direction, events, evidence, ensemble."""

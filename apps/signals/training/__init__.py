@@ -1,0 +1,1 @@
+"""Development only: how the shipped weights are made and measured (needs requirements/train.txt)."""

@@ -1,0 +1,1 @@
+"""What is watched, and what was seen there: sources, posts and their media."""

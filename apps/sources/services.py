@@ -1,0 +1,240 @@
+"""Writes: record posts and what their pictures say, claim sources that are due, note how a crawl went."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Q
+
+from apps.sources import selectors
+from apps.sources.domain.draft import Draft, draft
+from apps.sources.domain.near import is_near
+from apps.sources.domain.picture import ImageRead, StoredMedia
+from apps.sources.models import Media, Post, PostImage, Source
+from tradebot.contracts.errors import PermanentError
+from tradebot.contracts.messages import CrawlerMessage, to_wire
+from tradebot.messaging import services as messaging
+
+NEAR_WINDOW = timedelta(hours=24)
+_MOST_CANDIDATES = 500
+_LONGEST_PAUSE = timedelta(hours=1)
+
+
+class Outcome(StrEnum):
+    """What a sighting was. NEW and REDELIVERED go on, with the stored result; a DUPLICATE does not."""
+
+    NEW = "new"
+    REDELIVERED = "redelivered"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A sighting, what it was, and the post as it is stored."""
+
+    message: CrawlerMessage
+    outcome: Outcome
+    post: selectors.PostView
+
+
+@transaction.atomic
+def record_posts(messages: Sequence[CrawlerMessage]) -> list[Recorded]:
+    """Store every post that is not stored yet, in four statements for any number, and tell what each sighting was.
+
+    Near-duplicates of the last 24 hours are linked to the first of their kind. Raises PermanentError for a pushed
+    post whose user is gone.
+    """
+    drafts = [draft(message) for message in messages]
+    ids = [entry.id for entry in drafts]
+    before = selectors.sightings(ids)
+    fresh = _first_of_each(entry for entry in drafts if entry.id not in before)
+    _check_owners(fresh)
+    Post.objects.bulk_create(_rows(fresh), ignore_conflicts=True)
+    stored = selectors.posts(ids)
+    return [_recorded(entry.message, stored[entry.id], before) for entry in drafts]
+
+
+@transaction.atomic
+def record_images(reads: Sequence[ImageRead]) -> None:
+    """Store what was read in pictures, once for each place in a post: what is there already stays as it is."""
+    media = {read.media.sha256: read.media for read in reads if read.media}
+    Media.objects.bulk_create([_media_row(media[digest]) for digest in sorted(media)], ignore_conflicts=True)
+    PostImage.objects.bulk_create([_image_row(read) for read in reads], ignore_conflicts=True)
+
+
+@transaction.atomic
+def push_posts(messages: Sequence[CrawlerMessage]) -> None:
+    """Hand pushed posts to the pipeline through the outbox."""
+    messaging.enqueue(messages)
+
+
+@transaction.atomic
+def due_sources(now: datetime, limit: int = 100) -> list[selectors.SourceView]:
+    """Claim the enabled sources whose time has come: their next run is moved on, so nobody else claims them."""
+    due = Source.objects.filter(enabled=True, next_run_at__lte=now).order_by("next_run_at")
+    claimed = list(due.select_for_update(skip_locked=True)[:limit])
+    for row in claimed:
+        row.next_run_at = now + timedelta(seconds=row.interval_seconds)
+    Source.objects.bulk_update(claimed, ["next_run_at"])
+    return [selectors.source_view(row) for row in claimed]
+
+
+def finish_crawl(*, name: str, now: datetime, result: str, state: Mapping[str, Any]) -> None:
+    """Note that a crawl went well, and keep what its plugin wants back."""
+    Source.objects.filter(name=name).update(
+        last_run_at=now, last_result=result[:200], last_error="", failures=0, state=dict(state)
+    )
+
+
+@transaction.atomic
+def fail_crawl(*, name: str, now: datetime, error: str) -> None:
+    """Note why a crawl failed; the pause until the next one doubles with every failure in a row, up to an hour."""
+    row = Source.objects.select_for_update().filter(name=name).first()
+    if row is None:
+        return
+    row.failures += 1
+    pause = timedelta(seconds=row.interval_seconds) * 2 ** min(row.failures, 12)
+    row.last_run_at, row.last_result, row.last_error = now, "failed", error[:2000]
+    row.next_run_at = now + max(timedelta(seconds=row.interval_seconds), min(pause, _LONGEST_PAUSE))
+    row.save(update_fields=["failures", "last_run_at", "last_result", "last_error", "next_run_at"])
+
+
+def _recorded(message: CrawlerMessage, post: selectors.PostView, before: Mapping[UUID, str]) -> Recorded:
+    if post.root_id != message.root_id:
+        return Recorded(message, Outcome.DUPLICATE, post)
+    return Recorded(message, Outcome.REDELIVERED if post.id in before else Outcome.NEW, post)
+
+
+def _first_of_each(drafts: Iterable[Draft]) -> list[Draft]:
+    first: dict[UUID, Draft] = {}
+    for entry in drafts:
+        first.setdefault(entry.id, entry)
+    return list(first.values())
+
+
+def _check_owners(drafts: Sequence[Draft]) -> None:
+    owners = {entry.owner_id for entry in drafts if entry.owner_id}
+    if not owners:
+        return
+    present = set(get_user_model().objects.filter(pk__in=owners).values_list("pk", flat=True))
+    if missing := owners - present:
+        raise PermanentError(f"source: push:{min(missing, key=str)} names a user who does not exist")
+
+
+def _rows(drafts: Sequence[Draft]) -> list[Post]:
+    heads = _heads(drafts)
+    # Two workers that insert the same posts must take their locks in the same order.
+    return [_row(entry, heads.get(entry.id)) for entry in sorted(drafts, key=lambda entry: entry.id)]
+
+
+def _heads(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
+    """For each near-duplicate the first post of its kind, from the last day or from the same batch."""
+    by_band: dict[int, list[_Head]] = defaultdict(list)
+    for head in _candidates(drafts):
+        _file(head, by_band)
+    found: dict[UUID, UUID] = {}
+    for entry in drafts:
+        candidates = (head for band in entry.bands for head in by_band[band])
+        if same := next((head for head in candidates if _tells_the_same(entry, head)), None):
+            found[entry.id] = same.id
+        else:
+            _file(_Head(entry.id, entry.story_id, entry.simhash or 0, entry.bands, entry.owner_id), by_band)
+    return found
+
+
+def _file(head: _Head, by_band: dict[int, list[_Head]]) -> None:
+    for band in head.bands:
+        by_band[band].append(head)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    id: UUID
+    story_id: UUID
+    simhash: int
+    bands: Sequence[int]
+    owner_id: UUID | None
+
+
+def _candidates(drafts: Sequence[Draft]) -> list[_Head]:
+    wanted = {band for entry in drafts for band in entry.bands}
+    if not wanted:
+        return []
+    since = min(entry.message.seen_at for entry in drafts) - NEAR_WINDOW
+    owners = {entry.owner_id for entry in drafts if entry.owner_id}
+    rows = Post.objects.filter(
+        Q(owner__isnull=True) | Q(owner__in=owners),
+        near_duplicate_of__isnull=True,
+        bands__overlap=sorted(wanted),
+        seen_at__gte=since,
+    ).order_by("seen_at")
+    fields = rows.values_list("id", "story_id", "simhash", "bands", "owner_id")[:_MOST_CANDIDATES]
+    return [_Head(*values) for values in fields]
+
+
+def _tells_the_same(entry: Draft, other: _Head) -> bool:
+    """An edit is no copy of its own story. A private post never stands for a public one: its author could otherwise
+    make everybody's news look like copies."""
+    if entry.simhash is None or entry.story_id == other.story_id or other.owner_id not in {None, entry.owner_id}:
+        return False
+    return is_near(entry.simhash, other.simhash)
+
+
+def _row(entry: Draft, head: UUID | None) -> Post:
+    message = entry.message
+    return Post(
+        id=entry.id,
+        source=message.source,
+        channel=entry.channel,
+        author=message.author,
+        native_id=message.id,
+        revision=message.revision,
+        kind=message.type,
+        url=message.url,
+        raw_text=entry.raw_text,
+        clean_text=entry.text,
+        language=entry.language,
+        media_urls=message.media_urls,
+        posted_at=message.timestamp,
+        seen_at=message.seen_at,
+        root_id=message.root_id,
+        story_id=entry.story_id,
+        simhash=entry.simhash or 0,
+        bands=list(entry.bands),
+        near_duplicate_of_id=head,
+        owner_id=entry.owner_id,
+    )
+
+
+def _media_row(media: StoredMedia) -> Media:
+    return Media(
+        sha256=media.sha256,
+        content_type=media.content_type,
+        width=media.width,
+        height=media.height,
+        bytes=media.bytes,
+        path=media.path,
+    )
+
+
+def _image_row(read: ImageRead) -> PostImage:
+    return PostImage(
+        post_id=read.post_id,
+        index=read.index,
+        url=read.url[:2000],
+        media_id=read.media.sha256 if read.media else None,
+        text=read.reading.text,
+        confidence=read.reading.confidence,
+        language=read.language,
+        boxes=[to_wire(box) for box in read.reading.boxes],
+        engine=read.reading.engine,
+        error=read.error[:500],
+    )

@@ -1,0 +1,1 @@
+"""Strategies, their versions, and what each decided about every signal."""

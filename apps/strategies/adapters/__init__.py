@@ -1,0 +1,1 @@
+"""The hot strategies, kept close to the worker that matches them."""

@@ -1,0 +1,1 @@
+"""Pure rules of strategies: reading one, matching a signal, naming the trade."""

@@ -1,0 +1,174 @@
+"""REST of trading: orders with their receipts, positions, and the caller's own risk policy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.trading import selectors, services
+from apps.trading.domain.numbers import plain
+from apps.trading.domain.risk import coins
+from apps.trading.domain.states import OrderStatus
+from apps.trading.models import Order, Position, RiskPolicy
+from tradebot.contracts.errors import InvalidField
+from tradebot.contracts.values import KillSwitch, Pair
+from tradebot.rest import OwnedReadOnlyViewSet
+
+_LARGEST = Decimal(10) ** 20
+
+
+@extend_schema_field(OpenApiTypes.DECIMAL)
+class NumberField(serializers.Field[Decimal, Any, str | None, Any]):
+    """A decimal as text, without needless zeros."""
+
+    def to_representation(self, value: Decimal) -> str | None:
+        return plain(value)
+
+
+class OrderSerializer(serializers.ModelSerializer[Order]):
+    signal_id = serializers.CharField(source="command.signal_id", read_only=True)
+    strategy_id = serializers.CharField(source="command.strategy_id", read_only=True)
+    amount = NumberField(read_only=True)
+    price = NumberField(read_only=True, help_text="The limit; null for market orders.")
+    stop_price = NumberField(read_only=True)
+    filled = NumberField(read_only=True)
+    average = NumberField(read_only=True, help_text="Average price of what is filled.")
+
+    class Meta:
+        model = Order
+        fields = (
+            "id", "signal_id", "strategy_id", "pair", "side", "type", "leg", "amount", "price", "stop_price", "status",
+            "filled", "average", "fee", "exchange", "reason", "created_at",
+        )  # fmt: skip
+
+
+class PositionSerializer(serializers.ModelSerializer[Position]):
+    amount = NumberField(read_only=True)
+    cost = NumberField(source="cost_quote", read_only=True, help_text="What the held amount cost, in `quote`.")
+    realised = NumberField(source="realised_quote", read_only=True, help_text="Profit taken so far, in `quote`.")
+
+    class Meta:
+        model = Position
+        fields = ("credential_id", "coin", "quote", "amount", "cost", "realised", "updated_at")
+
+
+class LimitField(serializers.DecimalField):
+    """Quote currency, null for no limit, written without needless zeros."""
+
+    def __init__(self) -> None:
+        super().__init__(max_digits=38, decimal_places=18, min_value=Decimal(0), max_value=_LARGEST, allow_null=True)
+
+    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
+        return plain(Decimal(value))
+
+
+class RiskPolicySerializer(serializers.Serializer[RiskPolicy]):
+    max_daily_loss = LimitField()
+    position_limit = LimitField()
+    cooling_period = serializers.IntegerField(min_value=0, max_value=525_600, help_text="Minutes.")
+    blacklist = serializers.ListField(child=serializers.CharField(max_length=20), max_length=500)
+    kill_switch = serializers.ChoiceField(choices=[state.value for state in KillSwitch])
+
+    def validate_blacklist(self, symbols: list[str]) -> list[str]:
+        return coins(symbols)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        for name in self.initial_data:
+            if name not in self.fields:
+                raise InvalidField(name, f"is unknown; there are {', '.join(self.fields)}")
+        return attrs
+
+
+_FILTERS = [
+    OpenApiParameter("status", enum=[status.value for status in OrderStatus], description="Only orders in this state."),
+    OpenApiParameter("pair", description="Only orders of this pair, as BTC/USDT."),
+]
+
+
+@extend_schema_view(list=extend_schema(parameters=_FILTERS))
+class OrderViewSet(OwnedReadOnlyViewSet[Order]):
+    """The caller's orders, newest first."""
+
+    queryset = Order.objects.select_related("command")
+    serializer_class = OrderSerializer
+    ordering = ("-created_at",)
+
+    def get_queryset(self) -> QuerySet[Order]:
+        found = super().get_queryset()
+        if status := self.request.query_params.get("status"):
+            found = found.filter(status=_status(status))
+        if pair := self.request.query_params.get("pair"):
+            found = found.filter(pair=str(Pair.parse(pair.upper())))
+        return found
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, filter_backends=[])
+    def receipt(self, request: Request, pk: str) -> Response:
+        """Why this order was made: signal, strategy, every check with its numbers, fills, fees, and where time went."""
+        order = self.get_object()
+        found = selectors.receipt(order.pk, order.user_id)
+        if found is None:
+            raise NotFound
+        return Response(_written(asdict(found)))
+
+
+def _status(text: str) -> str:
+    try:
+        return OrderStatus(text.upper()).value
+    except ValueError:
+        raise InvalidField("status", f"{text!r} is unknown; there are {', '.join(OrderStatus)}") from None
+
+
+def _written(value: Any) -> Any:
+    """`value` with its decimals as plain text."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dict):
+        return {name: _written(inner) for name, inner in value.items()}
+    return [_written(inner) for inner in value] if isinstance(value, list) else value
+
+
+class PositionViewSet(OwnedReadOnlyViewSet[Position]):
+    """What the bot itself holds for the caller; closed positions are left out."""
+
+    queryset = Position.objects.filter(amount__gt=0)
+    serializer_class = PositionSerializer
+    ordering = ("coin",)
+
+
+class RiskPolicyView(APIView):
+    """The caller's own limits; the platform's apply besides. The kill switch takes effect on the next order."""
+
+    @extend_schema(responses=RiskPolicySerializer)
+    def get(self, request: Request) -> Response:
+        return Response(RiskPolicySerializer(services.policy_of(_caller(request))).data)
+
+    @extend_schema(request=RiskPolicySerializer(partial=True), responses=RiskPolicySerializer)
+    def patch(self, request: Request) -> Response:
+        asked = RiskPolicySerializer(data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        policy = services.change_policy(user_id=_caller(request), changes=asked.validated_data)
+        return Response(RiskPolicySerializer(policy).data)
+
+
+def _caller(request: Request) -> UUID:
+    return cast(UUID, request.user.pk)
+
+
+routes: list[tuple[str, type[APIView], str]] = [
+    ("orders", OrderViewSet, "order"),
+    ("positions", PositionViewSet, "position"),
+    ("risk-policy", RiskPolicyView, "risk-policy"),
+]

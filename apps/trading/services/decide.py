@@ -1,0 +1,331 @@
+"""The decision: risk, size and the order's row in one transaction under the account's lock, before any socket opens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from apps.accounts import selectors as accounts
+from apps.trading.domain import protection, risk, sizing
+from apps.trading.domain.numbers import exact, plain, read
+from apps.trading.domain.positions import Holding, unrealised
+from apps.trading.domain.sizing import Ask, Denial, Sized
+from apps.trading.domain.states import IN_DOUBT, LIVE, CommandState, OrderStatus
+from apps.trading.models import Account, Command, Fill, Order, Position
+from apps.trading.services import reads
+from apps.trading.services.outcomes import PROOF_AFTER, Overtaken, lock, order_id
+from apps.trading.services.reads import Promise
+from tradebot.contracts.errors import InvalidField
+from tradebot.contracts.ports import Balance, Market, Ticker, Venue
+from tradebot.contracts.values import ZERO, Action, AmountType, ConditionKind, Leg, Mode, OrderType, Pair
+
+_NOTHING = Balance(ZERO, ZERO)
+_MISSING = [status.value for status in (IN_DOUBT | {OrderStatus.INTENT})]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the venue showed, and the account's count when it was asked: younger orders may not be in its balances."""
+
+    pair: Pair
+    sequence: int
+    market: Market | None
+    ticker: Ticker
+    quote: Balance
+    base: Balance
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What the account's own rows say, read under its lock."""
+
+    orders: Sequence[Promise]
+    position: Position | None
+
+    @property
+    def held(self) -> Decimal:
+        return self.position.amount if self.position else ZERO
+
+
+# --- before the lock -------------------------------------------------------------------------------------------------
+
+
+def refusal(command: Command, now: datetime) -> Denial | None:
+    """Why `command` can't be carried out, as far as that can be said without asking anybody."""
+    stale = risk.first_failed(risk.assess((), risk.Numbers(Leg(command.leg), "", now, command.expires_at)))
+    if stale:
+        return Denial(stale.name, stale.reason)
+    if (command.leg == Leg.ENTRY) != (command.action == Action.BUY):
+        return Denial("wrong_action", f"a spot account can't {command.action} as {command.leg}")
+    try:
+        Pair.parse(command.pair)
+    except InvalidField as error:
+        return Denial("unknown_pair", error.reason)
+    terms = protection.terms(conditions(command))
+    return terms if isinstance(terms, Denial) else _unreadable(command)
+
+
+def _unreadable(command: Command) -> Denial | None:
+    asked = conditions(command)
+    for kind in (ConditionKind.MAX_AMOUNT, ConditionKind.LIMIT_PRICE):
+        if kind in asked and read(asked[kind]) is None:
+            return Denial("bad_condition", f"{kind} must be a number, not {asked[kind]!r}")
+    if asked.get(ConditionKind.ORDER_TYPE, OrderType.MARKET) not in {OrderType.MARKET, OrderType.LIMIT}:
+        return Denial("bad_condition", f"order_type must be market or limit, not {asked[ConditionKind.ORDER_TYPE]!r}")
+    return None
+
+
+def conditions(command: Command) -> dict[str, str]:
+    """{kind: value}; a kind given twice counts as last given."""
+    return {item["kind"]: item["value"] for item in command.conditions}
+
+
+def count_of(credential_id: UUID) -> int:
+    """The account's count now; to be read before its balances are."""
+    return Account.objects.filter(pk=credential_id).values_list("sequence", flat=True).first() or 0
+
+
+def look(venue: Venue, command: Command, sequence: int) -> Look | Denial:
+    """Ask the venue for rules, prices and balances; `sequence`: the account's count before. Raises VenueUnavailable."""
+    pair = Pair.parse(command.pair)
+    market = venue.market(pair)
+    if market is None or not market.active:
+        return Denial("unknown_pair", f"{pair} is not traded at {command.exchange} now")
+    ticker, balances = venue.ticker(pair), venue.balances()
+    return Look(
+        pair=pair,
+        sequence=sequence,
+        market=market,
+        ticker=ticker,
+        quote=balances.get(pair.quote, _NOTHING),
+        base=balances.get(pair.base, _NOTHING),
+    )
+
+
+# --- under the lock --------------------------------------------------------------------------------------------------
+
+
+def decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order | None:
+    """Write the decision about `command` and, if it may be placed, its order: committed when this returns.
+
+    Returns None when it was denied or is a shadow. Raises Overtaken when another process decided it meanwhile.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            return _decide(command, seen, attempt, now)
+    except IntegrityError:
+        raise Overtaken from None
+
+
+def _decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order | None:
+    sequence = lock(command.credential_id, command.user_id)
+    stand = _stand(command, seen)
+    sized, checks = _judge(command, seen, stand, now)
+    failed = risk.first_failed(checks)
+    denial = Denial(failed.name, failed.reason) if failed else sized if isinstance(sized, Denial) else None
+    state = CommandState.DENIED if denial else _go(command)
+    _write(command, state, denial, _told(command, seen, sized, checks, attempt), now)
+    if state != CommandState.ORDERED or isinstance(sized, Denial):
+        return None
+    order = _order(command, sized, attempt, sequence, now, blocked=_locked_base(stand, seen) > 0)
+    order.save(force_insert=True)
+    return order
+
+
+def _go(command: Command) -> CommandState:
+    return CommandState.SHADOWED if command.mode == Mode.SHADOW else CommandState.ORDERED
+
+
+def _stand(command: Command, seen: Look) -> Stand:
+    return Stand(
+        orders=reads.promises(command.credential_id, seen.sequence),
+        position=reads.position(command.credential_id, seen.pair.base, seen.pair.quote),
+    )
+
+
+def _judge(command: Command, seen: Look, stand: Stand, now: datetime) -> tuple[Sized | Denial, list[risk.Check]]:
+    sized = sizing.size(ask(command), seen.market, seen.ticker, available(command, seen, stand))
+    policies = reads.policies(command.user_id)
+    numbers = risk.Numbers(
+        leg=Leg(command.leg),
+        coin=seen.pair.base,
+        now=now,
+        expires_at=command.expires_at,
+        cost=sized.cost if isinstance(sized, Sized) else ZERO,
+    )
+    if command.leg == Leg.ENTRY:
+        numbers = _with_account(numbers, command, seen, stand, policies)
+    return sized, risk.assess(policies, numbers)
+
+
+def _with_account(
+    numbers: risk.Numbers, command: Command, seen: Look, stand: Stand, policies: Sequence[risk.Limits]
+) -> risk.Numbers:
+    entries = [order for order in _of_pair(stand, seen) if order.leg == Leg.ENTRY and order.status in LIVE]
+    times = [order.created_at for order in entries]
+    if stand.position and stand.position.entered_at:
+        times.append(stand.position.entered_at)
+    return replace(
+        numbers,
+        exposure=_worth(stand.held, seen.ticker) + sum((order.reserved_quote for order in entries), ZERO),
+        last_entry_at=max(times, default=None),
+        loss_today=_loss(command, seen, stand, policies, numbers.now),
+    )
+
+
+@exact
+def _worth(amount: Decimal, ticker: Ticker) -> Decimal:
+    return ZERO if sizing.bad_book(ticker) else amount * ticker.bid
+
+
+def _loss(command: Command, seen: Look, stand: Stand, policies: Sequence[risk.Limits], now: datetime) -> Decimal:
+    """Realised today by the user's own midnight, and what this coin would lose if sold now."""
+    if all(policy.max_daily_loss is None for policy in policies):
+        return ZERO
+    person = accounts.user(command.user_id)
+    since = risk.day_start(now, person.time_zone if person else "UTC")
+    today = Fill.objects.filter(user_id=command.user_id, at__gte=since).aggregate(total=Sum("realised_quote"))["total"]
+    open_profit = ZERO
+    if stand.position and not sizing.bad_book(seen.ticker):
+        open_profit = unrealised(Holding(stand.position.amount, stand.position.cost_quote), seen.ticker.bid)
+    return -((today or ZERO) + min(open_profit, ZERO))
+
+
+def ask(command: Command) -> Ask:
+    """What the row asks for, in the words of sizing."""
+    asked = conditions(command)
+    return Ask(
+        side=Action(command.action),
+        amount_type=AmountType(command.amount_type),
+        amount=command.amount,
+        type=OrderType(asked.get(ConditionKind.ORDER_TYPE, OrderType.MARKET)),
+        limit_price=read(asked[ConditionKind.LIMIT_PRICE]) if ConditionKind.LIMIT_PRICE in asked else None,
+        max_amount=read(asked[ConditionKind.MAX_AMOUNT]) if ConditionKind.MAX_AMOUNT in asked else None,
+    )
+
+
+@exact
+def available(command: Command, seen: Look, stand: Stand) -> Decimal:
+    """Free quote currency (buy) or sellable coins (sell), less what other orders of this account were promised and the
+    venue's balances may not show yet."""
+    if command.action == Action.BUY:
+        return seen.quote.free - sum((_unseen_quote(order, seen) for order in stand.orders), ZERO)
+    mine = _of_pair(stand, seen)
+    pledged = sum((o.reserved_base for o in mine if o.leg == Leg.EXIT and o.status in LIVE), ZERO)
+    left = stand.held - pledged
+    bought_since = any(order.side == Action.BUY and order.sequence > seen.sequence for order in mine)
+    return left if bought_since else min(left, seen.base.free + _locked_base(stand, seen))
+
+
+def _unseen_quote(order: Promise, seen: Look) -> Decimal:
+    if order.side != Action.BUY or not order.pair.endswith(f"/{seen.pair.quote}"):
+        return ZERO
+    if order.status not in _MISSING and order.sequence <= seen.sequence:
+        return ZERO
+    return order.reserved_quote + order.filled * (order.average or ZERO)
+
+
+def _locked_base(stand: Stand, seen: Look) -> Decimal:
+    """Coins that our own stops hold at the venue: they are freed before a sale."""
+    stops = (order for order in _of_pair(stand, seen) if order.leg == Leg.PROTECT and order.status in LIVE)
+    return sum((order.reserved_base for order in stops), ZERO)
+
+
+def _of_pair(stand: Stand, seen: Look) -> list[Promise]:
+    return [order for order in stand.orders if order.pair == str(seen.pair)]
+
+
+def now_price(ticker: Ticker) -> Decimal | None:
+    """The last trade's price, as far as the present bid and ask bear it out; None without a usable book."""
+    if sizing.bad_book(ticker):
+        return None
+    return min(max(ticker.last, ticker.bid), ticker.ask) if ticker.last.is_finite() else ticker.bid
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _write(command: Command, state: CommandState, denial: Denial | None, told: dict[str, Any], now: datetime) -> None:
+    changes = {
+        "state": state.value,
+        "code": denial.code if denial else "",
+        "reason": denial.reason[:500] if denial else "",
+        "decision": told,
+        "decided_at": now,
+    }
+    fresh = command._state.adding
+    if not fresh and not Command.objects.filter(pk=command.pk, state=command.state).update(**changes):
+        raise Overtaken
+    for name, value in changes.items():
+        setattr(command, name, value)
+    if fresh:
+        command.save(force_insert=True)
+
+
+def _told(
+    command: Command, seen: Look, sized: Sized | Denial, checks: Sequence[risk.Check], attempt: int
+) -> dict[str, Any]:
+    before = command.decision.get("before", [])
+    if command.decision:
+        before = [*before, {key: value for key, value in command.decision.items() if key != "before"}]
+    return {
+        "attempt": attempt,
+        "checks": [asdict(check) if not check.ok else {**asdict(check), "reason": ""} for check in checks],
+        "ticker": {name: plain(getattr(seen.ticker, name)) for name in ("bid", "ask", "last")},
+        "free": {seen.pair.quote: plain(seen.quote.free), seen.pair.base: plain(seen.base.free)},
+        "guard_price": plain(now_price(seen.ticker)),
+        "order": asdict(sized) if isinstance(sized, Denial) else _described(sized),
+        "before": before,
+    }
+
+
+def _described(sized: Sized) -> dict[str, str | None]:
+    numbers = {name: plain(getattr(sized, name)) for name in ("amount", "price", "reference", "cost")}
+    return {"side": sized.side.value, "type": sized.type.value, **numbers}
+
+
+def _order(command: Command, sized: Sized, attempt: int, sequence: int, now: datetime, *, blocked: bool) -> Order:
+    """The order's row. `blocked`: our own stops hold the coins, so it waits as INTENT until they are out of the way."""
+    waits = blocked and sized.side == Action.SELL
+    return new_order(
+        command,
+        attempt,
+        sequence,
+        now,
+        type=sized.type.value,
+        amount=sized.amount,
+        price=sized.price,
+        reserved_quote=sized.reserved_quote,
+        reserved_base=sized.reserved_base,
+        status=OrderStatus.INTENT.value if waits else OrderStatus.SUBMITTING.value,
+    )
+
+
+def new_order(command: Command, attempt: int, sequence: int, now: datetime, **terms: Any) -> Order:
+    """An unsaved order of `command`; its ids follow from the command and the attempt."""
+    key = order_id(command.pk, attempt)
+    return Order(
+        id=key,
+        client_id=key.hex,
+        command=command,
+        attempt=attempt,
+        user_id=command.user_id,
+        credential_id=command.credential_id,
+        exchange=command.exchange,
+        pair=command.pair,
+        side=command.action,
+        leg=command.leg,
+        sequence=sequence,
+        submitted_at=now,
+        deadline=now + PROOF_AFTER,
+        created_at=now,
+        updated_at=now,
+        **terms,
+    )

@@ -1,0 +1,82 @@
+"""Commands coming in: stored once, whatever is delivered twice, and closed when nothing is to be ordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from apps.trading.domain.states import CommandState
+from apps.trading.models import Command
+from apps.trading.services import reads
+from apps.trading.services.outcomes import Outcome, command_id, outcome
+from tradebot.contracts.messages import TradeCommand, to_wire
+from tradebot.contracts.values import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A command's row, whether it was stored before, and the account's count at that moment."""
+
+    row: Command
+    stored: bool
+    sequence: int
+
+
+def receive(message: TradeCommand, now: datetime) -> Arrived:
+    """The stored row of `message`, or a new one that is not stored yet: its decision stores it, or `store` does."""
+    key = command_id(message.strategy_id, message.signal_id, message.leg.value)
+    sequence, stored = reads.arrival(message.credential_id, key)
+    return Arrived(Command.objects.get(pk=key) if stored else _row(message, now), stored, sequence)
+
+
+def store(row: Command) -> Command:
+    """Keep `row` as it is, unless somebody stored the same command meanwhile; returns what is stored."""
+    if not row._state.adding:
+        return row
+    Command.objects.bulk_create([row], ignore_conflicts=True)
+    return Command.objects.get(pk=row.pk)
+
+
+def _row(message: TradeCommand, now: datetime) -> Command:
+    raw = to_wire(message)
+    return Command(
+        id=command_id(message.strategy_id, message.signal_id, message.leg.value),
+        user_id=message.user_id,
+        credential_id=message.credential_id,
+        strategy_id=message.strategy_id,
+        signal_id=message.signal_id,
+        exchange=message.exchange,
+        mode=message.mode.value,
+        leg=message.leg.value,
+        action=message.action.value,
+        pair=message.pair,
+        amount_type=message.amount_type.value,
+        amount=message.amount if message.amount.is_finite() else ZERO,
+        conditions=raw["conditions"],
+        expires_at=message.expires_at,
+        root_id=message.root_id,
+        stages=raw["stages"],
+        seen_at=message.seen_at,
+        created_at=now,
+    )
+
+
+def deny(*, command: TradeCommand, code: str, reason: str, now: datetime) -> Outcome:
+    """Store `command` as DENIED with this reason, unless it was decided before."""
+    row = receive(command, now).row
+    if row.state == CommandState.RECEIVED:
+        row = close(row, CommandState.DENIED, code, reason, now)
+    return outcome(row)
+
+
+def close(row: Command, state: CommandState, code: str, reason: str, now: datetime, **more: Any) -> Command:
+    """End `row` in `state`, stored; returns what is stored now."""
+    changes = {"state": state.value, "code": code[:40], "reason": reason[:500], **more}
+    changes["decided_at"] = row.decided_at or now
+    for name, value in changes.items():
+        setattr(row, name, value)
+    if row._state.adding:
+        return store(row)
+    row.save(update_fields=list(changes))
+    return row

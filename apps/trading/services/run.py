@@ -1,0 +1,173 @@
+"""One command from arrival to its end, continued from wherever it stands."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import transaction
+
+from apps.trading.domain import protection
+from apps.trading.domain.sizing import Denial
+from apps.trading.domain.states import IN_DOUBT, LIVE, TERMINAL, WORKING, CommandState, OrderStatus
+from apps.trading.models import Command, Order, Position
+from apps.trading.services import guards
+from apps.trading.services.book import conclude, may_try_again
+from apps.trading.services.decide import conditions, count_of, decide, look, refusal
+from apps.trading.services.intake import close, receive, store
+from apps.trading.services.outcomes import PROOF_AFTER, Clock, Outcome, Overtaken, lock, outcome
+from apps.trading.services.submit import ask, send
+from tradebot.contracts.errors import InvalidField, VenueUnavailable
+from tradebot.contracts.messages import TradeCommand
+from tradebot.contracts.ports import Venue
+from tradebot.contracts.values import Leg, Pair
+
+log = structlog.get_logger(__name__)
+
+
+def execute(*, command: TradeCommand, venue: Venue, now: Clock) -> Outcome:
+    """Carry `command` out once, however often it is delivered.
+
+    What was already decided is not decided again; an order whose answer is missing is asked about, never resent.
+    Raises VenueUnavailable when the venue could not be asked and nothing was placed: the same call may come again.
+    """
+    arrived = receive(command, now())
+    if arrived.stored:
+        return carry_on(arrived.row, venue=venue, now=now)
+    try:
+        return _start(arrived.row, venue, now, arrived.sequence)
+    except VenueUnavailable:
+        store(arrived.row)
+        raise
+
+
+def carry_on(command: Command, *, venue: Venue, now: Clock) -> Outcome:
+    """Take a stored command further. Raises VenueUnavailable as `execute` does."""
+    if command.state not in WORKING:
+        return outcome(command, _last(command))
+    if command.leg == Leg.PROTECT:
+        return _protect(command, venue, now)
+    order = _last(command)
+    if order is None:
+        return _start(command, venue, now, count_of(command.credential_id))
+    order = _further(order, venue, now)
+    if may_try_again(order, now()):
+        return _attempt(order.command, order.attempt + 1, venue, now, count_of(order.credential_id))
+    if order.status in TERMINAL and order.command.state in WORKING:
+        close(order.command, CommandState.DONE, order.status.lower(), order.reason, now())
+    return _ended(order, venue, now)
+
+
+def _last(command: Command) -> Order | None:
+    return command.orders.select_related("command").order_by("-attempt").first()
+
+
+def _further(order: Order, venue: Venue, now: Clock) -> Order:
+    if order.status == OrderStatus.INTENT:
+        return _release_and_send(order, venue, now)
+    return ask(order, venue=venue, now=now) if order.status in LIVE else order
+
+
+# --- a new attempt ---------------------------------------------------------------------------------------------------
+
+
+def _start(command: Command, venue: Venue, now: Clock, sequence: int) -> Outcome:
+    if command.leg == Leg.PROTECT:
+        return _protect(store(command), venue, now)
+    return _attempt(command, 1, venue, now, sequence)
+
+
+def _attempt(command: Command, number: int, venue: Venue, now: Clock, sequence: int) -> Outcome:
+    seen = refusal(command, now()) or look(venue, command, sequence)
+    if isinstance(seen, Denial):
+        return _denied(command, seen, number, now)
+    try:
+        order = decide(command, seen, number, now())
+    except Overtaken:
+        return _overtaken(command, venue, now)
+    if order is None:
+        return outcome(command)
+    order = _release_and_send(order, venue, now) if order.status == OrderStatus.INTENT else _send(order, venue, now)
+    return _ended(order, venue, now)
+
+
+def _overtaken(command: Command, venue: Venue, now: Clock) -> Outcome:
+    """Another process stored or decided the command first: go on from what it left."""
+    log.info("command_overtaken", command=str(command.pk))
+    stored = Command.objects.filter(pk=command.pk).first()
+    if stored is None:
+        raise InvalidField("credential_id", "its user or its credential does not exist")
+    return carry_on(stored, venue=venue, now=now)
+
+
+def _denied(command: Command, denial: Denial, number: int, now: Clock) -> Outcome:
+    told = {**command.decision, "attempt": number, "denied": {"code": denial.code, "reason": denial.reason}}
+    return outcome(close(command, CommandState.DENIED, denial.code, denial.reason, now(), decision=told))
+
+
+def _send(order: Order, venue: Venue, now: Clock) -> Order:
+    return send(order, venue=venue, now=now)
+
+
+def _release_and_send(order: Order, venue: Venue, now: Clock) -> Order:
+    """Make our own stops leave the coins that `order` sells, then send it. Raises VenueUnavailable: still INTENT."""
+    guards.keep(venue=venue, credential_id=order.credential_id, pair=order.pair, now=now)
+    row, mine = _begin(order, now)
+    return _send(row, venue, now) if mine else row
+
+
+def _begin(order: Order, now: Clock) -> tuple[Order, bool]:
+    """INTENT -> SUBMITTING if the coins are still there; whether this call did it."""
+    with transaction.atomic(durable=True):
+        sequence = lock(order.credential_id, order.user_id)
+        row = Order.objects.select_related("command").get(pk=order.pk)
+        if row.status != OrderStatus.INTENT:
+            return row, False
+        if enough := _held(row) >= row.amount:
+            moment = now()
+            row.status, row.sequence = OrderStatus.SUBMITTING.value, sequence
+            row.submitted_at, row.deadline, row.updated_at = moment, moment + PROOF_AFTER, moment
+            row.save()
+    return (row, True) if enough else (_gone(row, now), False)
+
+
+def _held(order: Order) -> object:
+    pair = Pair.parse(order.pair)
+    position = Position.objects.filter(credential_id=order.credential_id, coin=pair.base, quote=pair.quote)
+    return position.values_list("amount", flat=True).first() or 0
+
+
+def _gone(order: Order, now: Clock) -> Order:
+    return conclude(order, OrderStatus.NOT_PLACED, "a stop sold the coins first", now())
+
+
+# --- afterwards ------------------------------------------------------------------------------------------------------
+
+
+def _ended(order: Order, venue: Venue, now: Clock) -> Outcome:
+    """Protect what the order left, and say where its command stands."""
+    if _concerns_guards(order):
+        _keep(order.command, venue, now)
+    return outcome(order.command, order, retry=may_try_again(order, now()))
+
+
+def _concerns_guards(order: Order) -> bool:
+    if order.status in IN_DOUBT:
+        return False
+    return order.leg == Leg.EXIT or (order.filled > 0 and bool(protection.terms(conditions(order.command))))
+
+
+def _keep(command: Command, venue: Venue, now: Clock) -> None:
+    """The order is booked whatever happens to its guards: the reconciler goes on with them."""
+    try:
+        guards.keep(venue=venue, credential_id=command.credential_id, pair=command.pair, now=now)
+    except VenueUnavailable as error:
+        log.warning("guards_put_off", command=str(command.pk), reason=error.reason)
+
+
+def _protect(command: Command, venue: Venue, now: Clock) -> Outcome:
+    terms = protection.terms(conditions(command))
+    if isinstance(terms, Denial) or not terms:
+        denial = terms if isinstance(terms, Denial) else Denial("bad_condition", "a guard needs a stop or a profit")
+        return _denied(command, denial, 1, now)
+    guards.keep(venue=venue, credential_id=command.credential_id, pair=command.pair, now=now)
+    command.refresh_from_db()
+    return outcome(command, _last(command))

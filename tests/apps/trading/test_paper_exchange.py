@@ -1,0 +1,106 @@
+"""The same flow over the wire: ccxt, a real paper exchange, and its ledger against our rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from apps.exchanges.adapters import connect
+from apps.exchanges.selectors import VenueInfo
+from apps.trading.models import Command, Fill, Order, Position
+from tests.apps.exchanges.paper_process import PaperProcess
+from tests.apps.trading.conftest import Trader
+from tradebot.contracts.values import Pair
+
+BTC = Pair("BTC", "USDT")
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperProcess]:
+    process = PaperProcess(tmp_path_factory.mktemp("paper") / "ledger.db")
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def wired(trader: Trader, paper: PaperProcess) -> Trader:
+    paper.price("BTC/USDT", "30000")
+    venue: Any = connect(VenueInfo("paper", "binance", paper.url), *paper.account({"USDT": "10000"}))
+    trader.venue = venue
+    return trader
+
+
+def _agree(trader: Trader) -> None:
+    """What the exchange says the account has is what our fills say it has."""
+    balances = trader.venue.balances()
+    assert balances["BTC"].total == trader.held() if "BTC" in balances else trader.held() == 0
+    paid = sum(
+        (fill.amount * fill.price * (1 if fill.side == "buy" else -1) for fill in Fill.objects.all()), Decimal(0)
+    )
+    fees = sum((fill.fee for fill in Fill.objects.filter(fee_currency="USDT")), Decimal(0))
+    assert balances["USDT"].total == 10000 - paid - fees
+
+
+def test_a_buy_is_filled_and_its_fee_taken_from_the_coins(wired: Trader) -> None:
+    order = wired.order(wired.buy(30).order_id)
+    assert (order.status, order.fee["BTC"]) == ("FILLED", "0.00009999")
+    assert order.venue_order_id
+    _agree(wired)
+
+
+def test_a_stop_stands_is_resized_for_a_sale_and_triggers(wired: Trader, paper: PaperProcess) -> None:
+    wired.buy(30, conditions={"stop_loss": 5})
+    wired.execute(wired.sell(50, conditions={"stop_loss": 10}))
+    (stop,) = wired.venue.open_orders(BTC)
+    assert stop.type == "stop_loss"
+    assert 0 <= wired.held() - stop.amount < Decimal("0.00001")
+    assert Order.objects.get(status="OPEN").stop_price == Decimal(27000)
+    paper.price("BTC/USDT", "26000")
+    wired.clock.forward(30)
+    wired.reconcile()
+    assert wired.held() < Decimal("0.00001")
+    assert Position.objects.get().realised_quote < 0
+    assert set(Command.objects.values_list("state", flat=True)) == {"DONE"}
+    _agree(wired)
+
+
+def test_the_exchanges_refusal_is_kept_in_its_own_words(wired: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = wired.venue.balances
+
+    def rich() -> Any:
+        return {coin: type(known)(known.free * 100, known.used) for coin, known in look().items()}
+
+    monkeypatch.setattr(wired.venue, "balances", rich)
+    outcome = wired.buy(90)
+    order = wired.order(outcome.order_id)
+    assert (order.status, outcome.code) == ("REJECTED", "rejected")
+    assert "-2010" in order.reason
+    monkeypatch.undo()
+    _agree(wired)
+
+
+def test_an_order_in_doubt_is_found_by_its_client_id(wired: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = wired.venue.place
+
+    def deaf(request: Any) -> Any:
+        place(request)
+        raise TimeoutError
+
+    monkeypatch.setattr(wired.venue, "place", deaf)
+    assert wired.order(wired.buy(30).order_id).status == "FILLED"
+    assert Order.objects.count() == 1
+    _agree(wired)
+
+
+def test_a_wrong_secret_is_rejected_and_nothing_placed(wired: Trader, paper: PaperProcess) -> None:
+    key, _ = paper.account({"USDT": "10000"})
+    good = wired.venue.balances
+    venue: Any = connect(VenueInfo("paper", "binance", paper.url), key, "not-the-secret")
+    venue.balances = good
+    wired.venue = venue
+    order = wired.order(wired.buy(30).order_id)
+    assert (order.status, order.reserved_quote) == ("REJECTED", 0)
+    assert "-1022" in order.reason

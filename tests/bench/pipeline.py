@@ -1,0 +1,155 @@
+"""The pipeline's three figures: a backlog's rate, one post's latency, the memory of an idle stack."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import cycle, islice
+from typing import Any
+
+from tests.bench import bare, memory
+from tests.bench.results import Result, at_least, at_most
+from tests.stack import running_stack
+from tradebot.embedded.layout import Layout
+
+BACKLOG = 2_000
+BARE_BACKLOG = 500
+SINGLES = 60
+USERS = 10
+IDLE_LIMIT_MIB = 1536
+
+TRADING = (
+    "Buying more $DOGE right now, this is going to the moon",
+    "BREAKING: Binance will list PEPE tomorrow, very bullish",
+    "SOL breakout confirmed, strong buy, target 300",
+    "The ETF is approved! Bitcoin to new all time highs, extremely bullish",
+)
+"""What strategies act on: one post in twenty of the backlog."""
+
+CHATTER = (
+    "Good morning everyone, another quiet day on the charts for me and my coffee",
+    "We talked with the developers about their roadmap and the next conference in Lisbon",
+    "Reading a long report about mining economics, some interesting numbers in chapter three",
+    "Ethereum gas fees were discussed again in today's community call, nothing decided",
+    "Anyone else having trouble with the app after the last update? Mine keeps logging out",
+    "Bitcoin moved sideways through the Asian session with little volume",
+    "My cat walked over the keyboard again and now everything is in bold letters",
+    "A reminder that the webinar on self custody starts at five, bring your questions",
+)
+
+
+def run() -> list[Result]:
+    """Both chains on one broker, one after the other, in one run. Needs BROKER_URL (RabbitMQ) and REDIS_URL."""
+    with bare.workers():
+        bare_p50 = statistics.median(bare.latencies(SINGLES, CHATTER[1] * 4)) * 1000
+        bare_rate = bare.throughput(BARE_BACKLOG, (CHATTER[1] * 4)[:280])
+    with running_stack(BROKER_URL=os.environ["BROKER_URL"]) as stack:
+        idle = memory.idle_mib(stack.layout)
+        _setup_django(stack.layout)
+        _make_traders()
+        ours_p50, stages = _one_by_one()
+        ours_rate, orders = _backlog()
+    for name, mib in sorted(idle.items(), key=lambda entry: -entry[1]):
+        print(f"  idle {name:24} {mib:7.1f} MiB")  # noqa: T201 - the run's own report
+    return [
+        at_least("backlog of 2,000 text posts, whole pipeline", ours_rate, "posts/s", bare_rate, 3),
+        Result("  orders made of that backlog", orders, "orders"),
+        at_most("one post: seen to order acknowledged, p50", ours_p50, "ms", bare_p50, 2),
+        *[Result(f"  of which until the end of {name}", round(ms, 1), "ms") for name, ms in stages.items()],
+        at_most("idle stack, PSS without the broker", sum(idle.values()), "MiB", IDLE_LIMIT_MIB),
+    ]
+
+
+def _setup_django(layout: Layout) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS", "PAPER_EXCHANGE_TOKEN"):
+        os.environ.pop(name, None)
+    os.environ["VAR_DIR"] = str(layout.var)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tradebot.settings"
+    os.environ["LOG_FORMAT"] = "text"
+    import django
+
+    django.setup()
+
+
+def _make_traders() -> None:
+    from apps.strategies import services as strategies
+    from workers.traders import open_trader
+
+    for number in range(USERS):
+        trader = open_trader(f"bench{number}", {"USDT": Decimal(1_000_000)})
+        strategies.create(
+            user_id=trader.user_id,
+            raw={
+                "name": f"bench {number}",
+                "watch_list": {"twitter_users": [f"trader{number}"]},
+                "actions": {"bullish": {"percentage": 1, "max_amount": 50}},
+                "cooldown_minutes": 0,
+            },
+        )
+
+
+def _post(number: int, text: str, author: str) -> Any:
+    from tests.factories import crawler_message
+
+    return crawler_message(data=f"{text} ({number})", author=author)
+
+
+def _one_by_one() -> tuple[float, dict[str, float]]:
+    """p50 in ms from first sight to the acknowledged order, and the median end of each stage on the way."""
+    from apps.trading.models import Order
+    from workers import ingest
+
+    found: list[float] = []
+    ends: dict[str, list[float]] = {}
+    for number, text in enumerate(islice(cycle(TRADING), SINGLES)):
+        post = _post(number, text, f"trader{number % USERS}")
+        ingest.publish([post])
+        order = _acknowledged(Order, post.root_id)
+        found.append((order.acked_at - post.seen_at).total_seconds() * 1000)
+        for stage, (_, end) in order.command.stages.items():
+            ends.setdefault(stage, []).append((datetime.fromisoformat(end) - post.seen_at).total_seconds() * 1000)
+    settled = slice(SINGLES // 6, None)
+    return statistics.median(found[settled]), {name: statistics.median(ms[settled]) for name, ms in ends.items()}
+
+
+def _acknowledged(orders: Any, root_id: str) -> Any:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        order = orders.objects.filter(command__root_id=root_id, acked_at__isnull=False).select_related("command")
+        if found := order.first():
+            return found
+        time.sleep(0.01)
+    raise TimeoutError("a post that must trade made no order in 30 s")
+
+
+def _backlog() -> tuple[float, int]:
+    """Posts per second of the backlog, from the first publish to the last stored result, and the orders it made."""
+    from apps.trading.models import Order
+    from workers import ingest
+
+    posts = [
+        _post(number, TRADING[number % len(TRADING)], f"trader{number % USERS}")
+        if number % 20 == 0
+        else _post(number, CHATTER[number % len(CHATTER)], "chatter")
+        for number in range(1_000, 1_000 + BACKLOG)
+    ]
+    start = datetime.now(UTC)
+    ingest.publish(posts)
+    done = ingest.wait(posts, timeout=300)
+    assert done.posts == BACKLOG, done
+    assert not done.dead_lettered, done
+    return BACKLOG / (_last_write(start) - start).total_seconds(), Order.objects.filter(created_at__gte=start).count()
+
+
+def _last_write(start: datetime) -> datetime:
+    from django.db.models import Max
+
+    from apps.signals.models import Analysis
+    from apps.trading.models import Order
+
+    judged = Analysis.objects.filter(created_at__gte=start).aggregate(at=Max("created_at"))["at"]
+    acked = Order.objects.filter(created_at__gte=start).aggregate(at=Max("acked_at"))["at"]
+    return max(moment for moment in (judged, acked) if moment)

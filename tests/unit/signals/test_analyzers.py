@@ -1,0 +1,161 @@
+"""The shipped analyzers, the registry that finds them and the panel that asks them, without a database."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from apps.signals.adapters import registry
+from apps.signals.adapters.answers import answer
+from apps.signals.adapters.classifier import ClassifierAnalyzer, readable
+from apps.signals.adapters.embedder import get_embedder, pack, unpack
+from apps.signals.adapters.panel import Panel
+from apps.signals.adapters.registry import load_analyzers
+from apps.signals.adapters.rules import RulesAnalyzer
+from tests.factories import now
+from tradebot.contracts.errors import NotConfigured
+from tradebot.contracts.messages import AnalysisSignal, Features, OCRResult
+from tradebot.contracts.ports import AnalyzerPlugin
+from tradebot.contracts.values import Direction
+
+
+def post(text: str, vector: str = "") -> Features:
+    return Features(
+        id="f", root_id="r", seen_at=now(), post_id="p", source="twitter", channel="", author="a", text=text,
+        language="en", timestamp=now(), vector=vector,
+    )  # fmt: skip
+
+
+class Plain:
+    """A third party's analyzer: only what the contract asks for."""
+
+    name = "plain"
+    version = "1"
+    weight = 1.0
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        if "poison" in text:
+            raise ValueError("indigestible")
+        return answer(self.name, Direction.BULLISH, 0.8)
+
+
+class Stuck(Plain):
+    name = "stuck"
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        if text == "wait":
+            self.release.wait(20)
+        return super().analyze(text, images)
+
+
+class Overconfident(Plain):
+    name = "overconfident"
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        return answer(self.name, Direction.BULLISH, 7.0)
+
+
+class TestEmbedder:
+    def test_vectors_are_unit_and_in_the_order_given(self) -> None:
+        texts = ["a long text about bitcoin and its price " * 5, "ether", "dogs", ""] * 9
+        vectors = get_embedder().embed(texts)
+        assert vectors.shape == (36, 384)
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(36), abs=1e-3)
+        assert float(vectors[1] @ get_embedder().embed(["ether"])[0]) > 0.98
+
+    def test_like_means_near(self) -> None:
+        car, auto, rain = get_embedder().embed(["he bought a car", "he purchased an automobile", "rain in the hills"])
+        assert car @ auto > car @ rain + 0.3
+
+    def test_no_texts_no_vectors(self) -> None:
+        assert get_embedder().embed([]).shape == (0, 384)
+
+    def test_one_session_a_process(self) -> None:
+        assert get_embedder() is get_embedder()
+
+    def test_a_packed_vector_comes_back(self) -> None:
+        vector = get_embedder().embed(["ether"])[0]
+        assert np.array_equal(unpack(pack(vector)), vector)
+
+    @pytest.mark.parametrize("broken", ["", "AAAA", "***", pack(np.full(384, np.nan))])
+    def test_a_broken_vector_is_refused(self, broken: str) -> None:
+        with pytest.raises(ValueError, match=r"."):
+            unpack(broken)
+
+
+class TestClassifier:
+    def test_the_vector_that_came_along_gives_the_same_verdict(self) -> None:
+        analyzer, text = ClassifierAnalyzer(), "Bitcoin is crashing hard"
+        (fast,) = analyzer.analyze_batch([post(text, pack(get_embedder().embed([text])[0]))])
+        slow = analyzer.analyze(text, [])
+        assert (fast.type, fast.evidence) == (slow.type, slow.evidence)
+        assert slow.type is Direction.BEARISH
+
+    def test_chinese_is_left_to_the_rules(self) -> None:
+        assert ClassifierAnalyzer().analyze("以太坊合并成功，看涨", []).confidence == 0
+
+    @pytest.mark.parametrize(("text", "known"), [("buy BTC", True), ("买BTC买", False), ("買う", False), ("!!", False)])
+    def test_it_knows_which_letters_it_reads(self, text: str, known: bool) -> None:
+        assert readable(text) is known
+
+
+class TestRegistry:
+    def test_the_built_in_ones_are_there_without_installation(self) -> None:
+        plugins = load_analyzers()
+        assert {plugin.name for plugin in plugins} >= {"rules", "minilm"}
+        assert all(isinstance(plugin, AnalyzerPlugin) for plugin in plugins)
+
+    def test_weights_come_from_the_configuration(self) -> None:
+        plugins = {plugin.name: plugin for plugin in load_analyzers({"rules": {"weight": 0.9}})}
+        assert plugins["rules"].weight == 0.9
+
+    def test_a_disabled_one_is_left_out(self) -> None:
+        assert [plugin.name for plugin in load_analyzers({"minilm": {"enabled": False}})] == ["rules"]
+
+    @pytest.mark.parametrize("error", [NotConfigured("no key"), RuntimeError("bug")])
+    def test_a_plugin_that_cannot_be_made_is_skipped(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        def refuse(config: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(registry, "_resolve", lambda target: refuse if "Rules" in target else ClassifierAnalyzer)
+        assert [plugin.name for plugin in load_analyzers()] == ["minilm"]
+
+
+class TestPanel:
+    def test_every_analyzer_answers_every_post(self) -> None:
+        rows = Panel([RulesAnalyzer(), Plain()]).judge([post("buy BTC now"), post("sell BTC now")])
+        assert [[each.direction for each in row] for row in rows] == [
+            [Direction.BULLISH, Direction.BULLISH],
+            [Direction.BEARISH, Direction.BULLISH],
+        ]
+
+    def test_a_poison_post_silences_one_analyzer_for_one_post(self) -> None:
+        rows = Panel([RulesAnalyzer(), Plain()]).judge([post("poison"), post("buy BTC now")])
+        assert [each.error for each in rows[0]] == ["", "ValueError: indigestible"]
+        assert [each.error for each in rows[1]] == ["", ""]
+
+    def test_a_batch_with_one_broken_vector_is_judged_one_by_one(self) -> None:
+        rows = Panel([ClassifierAnalyzer()]).judge([post("Bitcoin is crashing hard", "broken"), post("gm")])
+        assert [row[0].error for row in rows] == ["", ""]
+
+    def test_nonsense_answers_are_refused(self) -> None:
+        ((found,),) = Panel([Overconfident()]).judge([post("gm")])
+        assert "not within 0..1" in found.error
+
+    def test_a_late_analyzer_is_left_out_and_gets_no_second_batch(self) -> None:
+        stuck = Stuck()
+        panel = Panel([stuck, Plain()], seconds=0.05)
+        rows = panel.judge([post("fine"), post("wait")])
+        assert [row[0].error for row in rows] == ["", "no answer in time"]
+        assert [row[1].error for row in rows] == ["", ""]
+        assert panel.judge([post("fine")])[0][0].error == "still busy with an earlier batch"
+        stuck.release.set()
+
+    def test_more_than_half_must_answer(self) -> None:
+        assert [Panel([Plain()] * count).quorum for count in (1, 2, 3)] == [1, 2, 2]

@@ -1,0 +1,1 @@
+"""What waits to be published (outbox) and what could not be handled (dead letters)."""

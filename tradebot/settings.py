@@ -1,0 +1,202 @@
+"""The one settings file: everything comes from the environment (tradebot/env.py), nothing secret has a default."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import django_stubs_ext
+
+from tradebot import env
+from tradebot.logging import configure
+
+# So that `admin.ModelAdmin[Post]` and friends, which the type checker wants, exist at run time too.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = env.BASE_DIR
+VAR_DIR = env.VAR_DIR
+
+SECRET_KEY = env.text("SECRET_KEY")
+DEBUG = env.flag("DEBUG")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",
+    "tradebot.admin_site.TradebotAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "tradebot.messaging",
+    "apps.accounts",
+    "apps.sources",
+    "apps.signals",
+    "apps.strategies",
+    "apps.trading",
+    "apps.exchanges",
+    "workers",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "tradebot.urls"
+WSGI_APPLICATION = "tradebot.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "tradebot" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- servers ---------------------------------------------------------------------------------------------------------
+
+
+def _database(url: str) -> dict[str, object]:
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or 5432,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": dict(parse_qsl(parts.query)),
+    }
+
+
+DATABASES = {"default": _database(env.text("DATABASE_URL"))}
+BROKER_URL = env.text("BROKER_URL")
+REDIS_URL = env.text("REDIS_URL")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- people and secrets ----------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+CREDENTIAL_KEYS = env.items("CREDENTIAL_KEYS")
+ADMIN_PASSWORD = env.lookup("ADMIN_PASSWORD")
+
+HTTPS = env.flag("HTTPS")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+# A new token is shown in a message: the cookie of the one who made it may hold it, the sessions table may not.
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# --- the pipeline ----------------------------------------------------------------------------------------------------
+
+MEDIA_ROOT = VAR_DIR / "media"
+GUARDED_ALLOW = env.items("GUARDED_ALLOW")
+MEDIA_ALLOW = env.items("MEDIA_ALLOW")
+OCR_ENGINE = env.text("OCR_ENGINE", "rapidocr")
+OCR_THREADS = env.number("OCR_THREADS", 2)
+MODEL_THREADS = env.number("MODEL_THREADS", 1)
+PAPER_EXCHANGE_URL = env.lookup("PAPER_EXCHANGE_URL")
+PAPER_EXCHANGE_TOKEN = env.lookup("PAPER_EXCHANGE_TOKEN")
+FLOWER_URL = env.lookup("FLOWER_URL")
+METRICS_TOKEN = env.lookup("METRICS_TOKEN")
+
+# --- API -------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["tradebot.rest_defaults.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "tradebot.rest_defaults.Page",
+    "EXCEPTION_HANDLER": "tradebot.rest.on_error",
+    "DEFAULT_THROTTLE_CLASSES": ["tradebot.rest_defaults.AnonThrottle", "tradebot.rest_defaults.UserThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": env.text("API_RATE", "6000/min")},
+    "NUM_PROXIES": 1 if env.flag("BEHIND_PROXY") else 0,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "tradebot",
+    "DESCRIPTION": "From post to order: strategies, signals, orders and why they were made.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tradebot.rest.describe_errors",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- admin -----------------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "tradebot",
+    "SITE_HEADER": "tradebot",
+    "SITE_SUBHEADER": "From post to order",
+    "SITE_SYMBOL": "candlestick_chart",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "tradebot.admin_site.dashboard",
+    "LOGIN": {"form": "apps.accounts.login.LoginForm"},
+    "SIDEBAR": {"show_search": True, "navigation": "tradebot.admin_site.navigation"},
+}
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = configure(
+    json=env.text("LOG_FORMAT", "json") == "json",
+    secrets=[
+        SECRET_KEY,
+        ADMIN_PASSWORD,
+        PAPER_EXCHANGE_TOKEN,
+        METRICS_TOKEN,
+        *CREDENTIAL_KEYS,
+        *(env.text("DATABASE_URL"), BROKER_URL, REDIS_URL, FLOWER_URL),
+    ],
+)
+DJANGO_CELERY_BEAT_TZ_AWARE = True

@@ -1,0 +1,138 @@
+"""Whose strategy does a signal concern: match every active strategy, record each verdict, give the trade commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.exchanges import selectors as exchanges
+from apps.signals import services as signals
+from apps.sources import selectors as sources
+from apps.strategies import selectors, services
+from apps.strategies.adapters.cache import hot
+from apps.strategies.domain import orders
+from apps.strategies.domain.cooling import settle
+from apps.strategies.domain.matching import Account, ActiveStrategy, Matched, PostView, Reason, Surroundings, match
+from apps.strategies.services import Decision
+from tradebot.contracts.errors import InvalidField
+from tradebot.contracts.messages import AnalysisSignal, TradeCommand, from_wire, to_wire
+from workers.stage import stage
+
+Verdict = tuple[ActiveStrategy, AnalysisSignal, Matched]
+
+
+@stage("dispatch")
+def dispatch(batch: list[AnalysisSignal]) -> list[TradeCommand]:
+    """Decide about every signal once; a signal that comes again gets the commands that it got before."""
+    given = {_uuid("signal_id", signal.signal_id): signal for signal in reversed(batch)}
+    asked = {signal_id: given[signal_id] for signal_id in reversed(given)}
+    posts = _posts(asked.values())
+    strategies = hot().load(selectors.active())
+    with transaction.atomic():
+        services.lock_signals(asked)
+        stored = selectors.commands_of(list(asked))
+        fresh = [signal for signal_id, signal in asked.items() if signal_id not in stored]
+        decided = _decide(fresh, posts, strategies, timezone.now())
+        signals.mark_dispatched(list(asked))
+    again = [from_wire(TradeCommand, command) for commands in stored.values() for command in commands]
+    return [*again, *decided]
+
+
+def _decide(
+    fresh: Sequence[AnalysisSignal],
+    posts: dict[str, PostView],
+    strategies: Sequence[ActiveStrategy],
+    now: datetime,
+) -> list[TradeCommand]:
+    around = _surroundings(strategies, now)
+    decisions: list[Decision] = []
+    matches: list[Verdict] = []
+    for signal in fresh:
+        for strategy in strategies:
+            verdict = match(strategy, signal, posts[signal.post_id], around)
+            if isinstance(verdict, Matched):
+                matches.append((strategy, signal, verdict))
+            else:
+                decisions.append(_refused(strategy, signal, verdict.reason, verdict.detail))
+    commands, settled = _settle(matches, posts, now)
+    services.record_matches([*decisions, *settled], now)
+    return commands
+
+
+def _settle(
+    matches: Sequence[Verdict], posts: dict[str, PostView], now: datetime
+) -> tuple[list[TradeCommand], list[Decision]]:
+    pairs = [(strategy, matched) for strategy, _, matched in matches]
+    coins = settle(pairs, now, lambda claims: services.claim_cooldowns(claims, now))
+    commands: list[TradeCommand] = []
+    decisions: list[Decision] = []
+    for (strategy, signal, matched), coin in zip(matches, coins, strict=True):
+        if coin is None:
+            told = f"the strategy acted on {', '.join(matched.coins)} less than {strategy.spec.cooldown} ago"
+            decisions.append(_refused(strategy, signal, Reason.COOLDOWN, told))
+            continue
+        command = orders.command(strategy, signal, posts[signal.post_id], matched, coin)
+        commands.append(command)
+        decisions.append(_accepted(strategy, signal, command, coin))
+    return commands, decisions
+
+
+def _refused(strategy: ActiveStrategy, signal: AnalysisSignal, reason: Reason, detail: str) -> Decision:
+    return Decision(strategy.id, UUID(signal.signal_id), strategy.version, reason, detail)
+
+
+def _accepted(strategy: ActiveStrategy, signal: AnalysisSignal, command: TradeCommand, coin: str) -> Decision:
+    return Decision(
+        strategy_id=strategy.id,
+        signal_id=UUID(signal.signal_id),
+        version=strategy.version,
+        detail=orders.sentence(signal, command),
+        coin=coin,
+        pair=command.pair,
+        command=to_wire(command),
+    )
+
+
+def _surroundings(strategies: Sequence[ActiveStrategy], now: datetime) -> Surroundings:
+    @cache
+    def accounts() -> dict[selectors.AccountKey, Account]:
+        return selectors.accounts_of((strategy.user_id, strategy.spec.credential_id) for strategy in strategies)
+
+    return Surroundings(now, lambda user_id, chosen: accounts().get((user_id, chosen)), cache(_tradable))
+
+
+def _tradable(venue: str, base: str, quote: str) -> bool:
+    return exchanges.tradable(venue, base, quote) is not None
+
+
+def _posts(asked: Iterable[AnalysisSignal]) -> dict[str, PostView]:
+    """By the id that the signals use. Raises InvalidField if one is gone: without it no source can be checked."""
+    ids = {signal.post_id: _uuid("post_id", signal.post_id) for signal in asked}
+    found = sources.posts(list(ids.values()))
+    images = sources.images_of(list(ids.values()))
+    if gone := [name for name, post_id in ids.items() if post_id not in found]:
+        raise InvalidField("post_id", f"there is no post {', '.join(gone)}; it may have been deleted")
+    return {name: _comparable(found[post_id], images.get(post_id, [])) for name, post_id in ids.items()}
+
+
+def _comparable(post: sources.PostView, images: Sequence[sources.PostImageView]) -> PostView:
+    return PostView.of(
+        source=post.source,
+        author=post.author,
+        channel=post.channel,
+        text="\n".join([post.text, *(image.text for image in images)]),
+        timestamp=post.posted_at,
+        owner=str(post.owner_id or ""),
+    )
+
+
+def _uuid(field: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidField(field, f"{text[:80]!r} is not a UUID") from None

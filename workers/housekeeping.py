@@ -1,0 +1,80 @@
+"""What beat starts beside the crawls: collect dead letters, check new credentials, reconcile orders."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from kombu import Queue
+
+import celeryconfig
+from tradebot.celery import app
+from tradebot.contracts.ids import stable_id
+from tradebot.messaging import services as messaging
+from workers import topology
+
+log = structlog.get_logger(__name__)
+
+MOST = 1000
+"""Dead letters collected per run; the rest waits for the next."""
+
+
+@app.task(name="tradebot.collect_dead_letters", shared=False, soft_time_limit=60, time_limit=90)
+def collect_dead_letters() -> int:
+    """Move dead letters from the broker into the table that operators see; returns how many were new."""
+    queue: Queue = celeryconfig.own_queues[0]
+    count = 0
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        bound = queue(channel)
+        bound.declare()
+        for _ in range(MOST):
+            message = bound.get(accept=["json"])
+            if message is None:
+                break
+            count += _record(message.headers, message.payload)
+            message.ack()
+    return count
+
+
+def _record(headers: dict[str, Any], payload: Any) -> bool:
+    task = str(headers.get("task", ""))
+    stage = next((spec for spec in topology.STAGES.values() if spec.task == task), None)
+    return messaging.record_dead_letter(
+        letter_id=stable_id("dead_letter", headers.get("id", "")),
+        stage=stage.name if stage else task,
+        queue=stage.queue_name if stage else "",
+        task=task,
+        reason=_reason(headers),
+        items=payload[0][0] if payload and payload[0] else [],
+        attempts=int(headers.get("tradebot_attempt") or 0) + 1,
+        dead_at=datetime.now(UTC),
+    )
+
+
+def _reason(headers: dict[str, Any]) -> str:
+    if reason := headers.get("tradebot_reason"):
+        return str(reason)
+    deaths = headers.get("x-death") or [{}]
+    why = deaths[0].get("reason", "unknown")
+    if why == "delivery_limit":
+        return f"its worker died {topology.DELIVERY_LIMIT + 1} times while handling it"
+    if why == "rejected":
+        return "it ran past its time limit or the worker gave it up"
+    return f"the broker gave it up: {why}"
+
+
+@app.task(name="tradebot.check_credentials", shared=False, soft_time_limit=60, time_limit=90)
+def check_credentials() -> int:
+    """Try every PENDING exchange key once: ACTIVE or REFUSED, with the reason. Returns how many were settled."""
+    from workers.credentials import check_pending
+
+    return check_pending()
+
+
+@app.task(name="tradebot.reconcile", shared=False, soft_time_limit=120, time_limit=150)
+def reconcile() -> int:
+    """Ask the exchanges about every order whose end is not known; returns how many accounts were asked."""
+    from workers.execute import reconcile_all
+
+    return reconcile_all()

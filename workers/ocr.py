@@ -1,0 +1,128 @@
+"""The ocr stage: what stands in the pictures of a post, and why where nothing could be read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from apps.sources import selectors, services
+from apps.sources.adapters import media
+from apps.sources.adapters import ocr as engines
+from apps.sources.adapters.guarded import GuardedClient
+from apps.sources.adapters.images import Picture
+from apps.sources.domain.language import language
+from apps.sources.domain.picture import ImageRead, Reading, StoredMedia
+from apps.sources.selectors import PostImageView
+from tradebot.contracts.errors import PermanentError, TransientError
+from tradebot.contracts.ids import stable_id
+from tradebot.contracts.messages import CleanPost, OCRResult
+from workers.stage import stage
+
+FETCHERS = 8
+READ_SECONDS = Histogram(
+    "ocr_process_duration_seconds",
+    "Seconds an OCR engine took for one picture.",
+    ["engine"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60),
+)
+IMAGES = Counter("tradebot_images_total", "Pictures of posts, by outcome.", ["outcome"])
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    post_id: UUID
+    index: int
+    url: str
+
+
+@stage("ocr")
+def ocr(batch: list[CleanPost]) -> list[OCRResult]:
+    """One result for each picture of each post, failed ones marked. What was read once is not read again."""
+    ids = [UUID(post.post_id) for post in batch]
+    known = selectors.images_of(ids)
+    if places := [place for post in batch for place in _unread(post, known.get(UUID(post.post_id), []))]:
+        _read_all(places)
+        known = selectors.images_of(ids)
+    return [_result(post, image) for post in batch for image in known.get(UUID(post.post_id), [])]
+
+
+def _unread(post: CleanPost, images: Sequence[PostImageView]) -> list[_Place]:
+    read = {image.index for image in images}
+    places = (_Place(UUID(post.post_id), index, url) for index, url in enumerate(post.media_urls))
+    return [place for place in places if place.index not in read]
+
+
+def _read_all(places: Sequence[_Place]) -> None:
+    """Read and store a few pictures at a time: memory stays small, and a worker that dies loses only those few."""
+    client = media.media_client()
+    with ThreadPoolExecutor(max_workers=FETCHERS, thread_name_prefix="media") as pool:
+        for start in range(0, len(places), FETCHERS):
+            group = places[start : start + FETCHERS]
+            # Fetching waits for the network, so it runs side by side; an engine takes one picture at a time.
+            fetched = pool.map(lambda place: _fetch(place, client), group)
+            services.record_images([_read(place, data) for place, data in zip(group, fetched, strict=True)])
+
+
+def _fetch(place: _Place, client: GuardedClient) -> bytes | str:
+    try:
+        return media.fetch(place.url, client)
+    except (PermanentError, TransientError) as error:
+        return str(error)
+
+
+def _read(place: _Place, data: bytes | str) -> ImageRead:
+    if isinstance(data, str):
+        return _failed(place, data)
+    try:
+        loaded = media.keep(data)
+    except PermanentError as error:
+        return _failed(place, str(error))
+    try:
+        reading = _timed(loaded.picture)
+    except PermanentError as error:
+        return _failed(place, str(error), loaded.media)
+    IMAGES.labels("read").inc()
+    return ImageRead(place.post_id, place.index, place.url, loaded.media, reading, language(reading.text))
+
+
+def _timed(picture: Picture) -> Reading:
+    engine = engines.default_engine()
+    started = time.perf_counter()
+    reading = engine.read(picture)
+    READ_SECONDS.labels(engine.name).observe(time.perf_counter() - started)
+    return reading
+
+
+def _failed(place: _Place, reason: str, stored: StoredMedia | None = None) -> ImageRead:
+    IMAGES.labels("failed").inc()
+    _log.info("picture not read", post=str(place.post_id), index=place.index, reason=reason)
+    return ImageRead(place.post_id, place.index, place.url, stored, error=f"media_urls[{place.index}]: {reason}")
+
+
+def _result(post: CleanPost, image: PostImageView) -> OCRResult:
+    return OCRResult(
+        id=str(stable_id("ocr", post.post_id, image.index)),
+        parent_id=post.id,
+        root_id=post.root_id,
+        seen_at=post.seen_at,
+        stages=post.stages,
+        original_url=image.url,
+        text=image.text,
+        confidence=image.confidence,
+        language=image.language,
+        post_id=post.post_id,
+        boxes=list(image.boxes),
+        engine=image.engine,
+        error=image.error,
+        index=image.index,
+        count=len(post.media_urls),
+        source=post.source,
+    )

@@ -1,0 +1,54 @@
+"""What a worker loads before its first message, so that no post waits for a model or a library."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import structlog
+from celery.signals import celeryd_after_setup, worker_process_init
+
+from tradebot.celery import app
+
+log = structlog.get_logger(__name__)
+
+
+@celeryd_after_setup.connect
+def before_fork(**_: Any) -> None:
+    """In the parent: slow imports, shared by all children. No model is made here: its threads would not survive."""
+    if "execute" in _queues():
+        from apps.exchanges import adapters
+
+        adapters.warm_up()
+    if "clean" in _queues():
+        from apps.sources.domain import language
+
+        language.warm_up()
+    if "features" in _queues():
+        import apps.signals.adapters.embedder  # noqa: F401
+    gc.collect()
+    # Pages that the collector never touches again stay shared between parent and children.
+    gc.freeze()
+
+
+@worker_process_init.connect
+def in_child(**_: Any) -> None:
+    """In each child: the models its queues need."""
+    queues = _queues()
+    if "features" in queues:
+        from apps.signals.adapters.embedder import embedder
+
+        embedder().embed(["warm"])
+    if "analyze" in queues:
+        from workers.analyze import get_panel
+
+        get_panel()
+    if "ocr" in queues:
+        from apps.sources.adapters import ocr
+
+        ocr.default_engine()
+    log.info("worker.warm", queues=sorted(queues))
+
+
+def _queues() -> set[str]:
+    return set(app.amqp.queues.consume_from)
