@@ -34,8 +34,7 @@ def dispatch(batch: list[AnalysisSignal]) -> list[TradeCommand]:
     posts = _posts(asked.values())
     strategies = hot().load(selectors.active())
     with transaction.atomic():
-        services.lock_signals(asked)
-        stored = selectors.commands_of(list(asked))
+        stored = services.lock_signals(asked)
         fresh = [signal for signal_id, signal in asked.items() if signal_id not in stored]
         decided = _decide(fresh, posts, strategies, timezone.now())
         signals.mark_dispatched(list(asked))

@@ -53,7 +53,8 @@ def record(*, decided: Sequence[Decided]) -> dict[UUID, SignalView]:
     """Store verdicts and signals together, and give what is stored by post; posts that name no coin give nothing.
 
     Where a row was there already it stays as it was, and is what is given: a post is never decided twice. Both kinds
-    go in by one statement, which is whole or not at all; the ORM takes ten times the processor for it (measured).
+    go in by one statement, which is whole or not at all; through the ORM the analyze stage takes three times the
+    processor for one post (measured).
     """
     now = timezone.now()
     made: dict[UUID, SignalView] = {}
@@ -95,9 +96,17 @@ def _insert(analyses: Sequence[_AnalysisRow], signals: Mapping[UUID, SignalView]
         return {row[0] for row in cursor.fetchall()}
 
 
+_MARK = f"""
+UPDATE {Signal._meta.db_table} SET dispatched_at = %s WHERE id = ANY(%s::uuid[]) AND dispatched_at IS NULL
+"""  # noqa: S608 - the table's own name
+
+
 def mark_dispatched(signal_ids: Sequence[UUID]) -> int:
     """Note that strategies were matched against these signals; returns how many were not marked before."""
-    return Signal.objects.filter(id__in=signal_ids, dispatched_at__isnull=True).update(dispatched_at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, [timezone.now(), list(signal_ids)])
+        changed: int = cursor.rowcount
+    return changed
 
 
 @transaction.atomic

@@ -79,7 +79,12 @@ class Post(models.Model):
         ]
         indexes = [
             models.Index(fields=["-seen_at", "-id"], name="post_newest_first"),
-            GinIndex(fields=["bands"], name="post_heads_by_band", condition=Q(near_duplicate_of__isnull=True)),
+            GinIndex(
+                fields=["bands"],
+                name="post_heads_by_band",
+                fastupdate=False,
+                condition=Q(near_duplicate_of__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

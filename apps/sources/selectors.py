@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q, QuerySet
 
+from apps.sources import statements
 from apps.sources.models import Post, PostImage, Source
 from tradebot.contracts.messages import Box
 
@@ -38,6 +41,15 @@ class PostView:
     seen_at: datetime
     near_duplicate_of: UUID | None
     owner_id: UUID | None
+
+
+POST_COLUMNS = {
+    field.name: {"text": "clean_text", "near_duplicate_of": "near_duplicate_of_id"}.get(field.name, field.name)
+    for field in fields(PostView)
+}
+"""The column behind each field of a PostView."""
+
+_POSTS = f"SELECT {', '.join(POST_COLUMNS.values())} FROM sources_post WHERE id = ANY(%s::uuid[])"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,8 @@ def allowed_media() -> frozenset[str]:
 
 def posts(ids: Sequence[UUID]) -> dict[UUID, PostView]:
     """Those of `ids` that are recorded."""
-    return {row.id: view(row) for row in Post.objects.filter(id__in=ids)}
+    found = (dict(zip(POST_COLUMNS, values, strict=True)) for values in statements.rows(_POSTS, [list(ids)]))
+    return {row["id"]: PostView(**{**row, "media_urls": tuple(json.loads(row["media_urls"]))}) for row in found}
 
 
 def posts_of_stories(story_ids: Sequence[UUID]) -> list[PostView]:
@@ -99,11 +112,19 @@ def post_images(post_id: UUID) -> list[PostImageView]:
     return images_of([post_id]).get(post_id, [])
 
 
+_IMAGES = f"""
+SELECT post_id, index, url, text, confidence, language, boxes, engine, error, media_id
+FROM {PostImage._meta.db_table} WHERE post_id = ANY(%s::uuid[]) ORDER BY post_id, index
+"""  # noqa: S608 - the table's own name
+
+
 def images_of(post_ids: Sequence[UUID]) -> dict[UUID, list[PostImageView]]:
     """Pictures of several posts, in order; posts of which none was read yet are left out."""
     found: dict[UUID, list[PostImageView]] = defaultdict(list)
-    for row in PostImage.objects.filter(post_id__in=post_ids).order_by("post_id", "index"):
-        found[row.post_id].append(_image(row))
+    with connection.cursor() as cursor:
+        cursor.execute(_IMAGES, [list(post_ids)])
+        for row in cursor.fetchall():
+            found[row[0]].append(_image(*row))
     return dict(found)
 
 
@@ -141,16 +162,17 @@ def view(row: Post) -> PostView:
     )
 
 
-def _image(row: PostImage) -> PostImageView:
+def _image(*row: Any) -> PostImageView:
+    post_id, index, url, text, confidence, language, boxes, engine, error, sha256 = row
     return PostImageView(
-        post_id=row.post_id,
-        index=row.index,
-        url=row.url,
-        text=row.text,
-        confidence=row.confidence,
-        language=row.language,
-        boxes=tuple(msgspec.convert(row.boxes, list[Box])),
-        engine=row.engine,
-        error=row.error,
-        sha256=row.media_id,
+        post_id=post_id,
+        index=index,
+        url=url,
+        text=text,
+        confidence=confidence,
+        language=language,
+        boxes=msgspec.json.decode(boxes, type=tuple[Box, ...]),
+        engine=engine,
+        error=error,
+        sha256=sha256,
     )

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Q
+from django.utils import timezone
 
-from apps.sources import selectors
+from apps.sources import selectors, statements
 from apps.sources.domain.draft import Draft, draft
 from apps.sources.domain.near import is_near
 from apps.sources.domain.picture import ImageRead, StoredMedia
-from apps.sources.models import Media, Post, PostImage, Source
+from apps.sources.models import Media, PostImage, Source
+from apps.sources.statements import Head
 from tradebot.contracts.errors import PermanentError
 from tradebot.contracts.messages import CrawlerMessage, to_wire
 from tradebot.messaging import services as messaging
 
 NEAR_WINDOW = timedelta(hours=24)
-_MOST_CANDIDATES = 500
 _LONGEST_PAUSE = timedelta(hours=1)
 
 
@@ -45,21 +44,25 @@ class Recorded:
     post: selectors.PostView
 
 
-@transaction.atomic
 def record_posts(messages: Sequence[CrawlerMessage]) -> list[Recorded]:
-    """Store every post that is not stored yet, in four statements for any number, and tell what each sighting was.
+    """Store every post that is not stored yet, in two to four statements for any number, and tell what each sighting
+    was. Only the insert writes, so no transaction is needed around them.
 
     Near-duplicates of the last 24 hours are linked to the first of their kind. Raises PermanentError for a pushed
     post whose user is gone.
     """
+    if not messages:
+        return []
     drafts = [draft(message) for message in messages]
-    ids = [entry.id for entry in drafts]
-    before = selectors.sightings(ids)
-    fresh = _first_of_each(entry for entry in drafts if entry.id not in before)
+    known, heads = _survey(drafts)
+    fresh = _first_of_each(entry for entry in drafts if entry.id not in known)
     _check_owners(fresh)
-    Post.objects.bulk_create(_rows(fresh), ignore_conflicts=True)
-    stored = selectors.posts(ids)
-    return [_recorded(entry.message, stored[entry.id], before) for entry in drafts]
+    posts = _posts(fresh, heads)
+    created = statements.insert([_row(entry, posts[entry.id]) for entry in _in_lock_order(fresh)])
+    found = {post_id: post for post_id, post in posts.items() if post_id in created}
+    if others := {entry.id for entry in drafts} - created:
+        found |= selectors.posts(list(others))
+    return [_recorded(entry.message, found[entry.id], created) for entry in drafts]
 
 
 @transaction.atomic
@@ -107,10 +110,23 @@ def fail_crawl(*, name: str, now: datetime, error: str) -> None:
     row.save(update_fields=["failures", "last_run_at", "last_result", "last_error", "next_run_at"])
 
 
-def _recorded(message: CrawlerMessage, post: selectors.PostView, before: Mapping[UUID, str]) -> Recorded:
+def _recorded(message: CrawlerMessage, post: selectors.PostView, created: Collection[UUID]) -> Recorded:
     if post.root_id != message.root_id:
         return Recorded(message, Outcome.DUPLICATE, post)
-    return Recorded(message, Outcome.REDELIVERED if post.id in before else Outcome.NEW, post)
+    return Recorded(message, Outcome.NEW if post.id in created else Outcome.REDELIVERED, post)
+
+
+def _survey(drafts: Sequence[Draft]) -> tuple[dict[UUID, str], list[Head]]:
+    return statements.survey(
+        [entry.id for entry in drafts],
+        marks={entry.simhash for entry in drafts if entry.simhash is not None},
+        owners={entry.owner_id for entry in drafts if entry.owner_id},
+        since=_day_before(drafts),
+    )
+
+
+def _day_before(drafts: Sequence[Draft]) -> datetime:
+    return min(entry.message.seen_at for entry in drafts) - NEAR_WINDOW
 
 
 def _first_of_each(drafts: Iterable[Draft]) -> list[Draft]:
@@ -124,63 +140,49 @@ def _check_owners(drafts: Sequence[Draft]) -> None:
     owners = {entry.owner_id for entry in drafts if entry.owner_id}
     if not owners:
         return
-    present = set(get_user_model().objects.filter(pk__in=owners).values_list("pk", flat=True))
-    if missing := owners - present:
+    if missing := owners - statements.users(owners):
         raise PermanentError(f"source: push:{min(missing, key=str)} names a user who does not exist")
 
 
-def _rows(drafts: Sequence[Draft]) -> list[Post]:
-    heads = _heads(drafts)
-    # Two workers that insert the same posts must take their locks in the same order.
-    return [_row(entry, heads.get(entry.id)) for entry in sorted(drafts, key=lambda entry: entry.id)]
+def _in_lock_order(drafts: Iterable[Draft]) -> list[Draft]:
+    """Two workers that insert the same posts must take their locks in the same order."""
+    return sorted(drafts, key=lambda entry: entry.id)
 
 
-def _heads(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
+def _posts(drafts: Sequence[Draft], candidates: Sequence[Head]) -> dict[UUID, selectors.PostView]:
+    if not drafts:
+        return {}
+    heads = _heads(drafts, candidates)
+    return {entry.id: _post(entry, heads.get(entry.id)) for entry in drafts}
+
+
+def _heads(drafts: Sequence[Draft], candidates: Sequence[Head]) -> dict[UUID, UUID]:
     """For each near-duplicate the first post of its kind, from the last day or from the same batch."""
-    by_band: dict[int, list[_Head]] = defaultdict(list)
-    for head in _candidates(drafts):
-        _file(head, by_band)
+    by_band: dict[int, list[Head]] = defaultdict(list)
+    since = _day_before(drafts)
+    for head in candidates:
+        if head.seen_at >= since:
+            _file(head, by_band)
     found: dict[UUID, UUID] = {}
     for entry in drafts:
-        candidates = (head for band in entry.bands for head in by_band[band])
-        if same := next((head for head in candidates if _tells_the_same(entry, head)), None):
+        alike = (head for band in entry.bands for head in by_band[band])
+        if same := next((head for head in alike if _tells_the_same(entry, head)), None):
             found[entry.id] = same.id
         else:
-            _file(_Head(entry.id, entry.story_id, entry.simhash or 0, entry.bands, entry.owner_id), by_band)
+            _file(_head(entry), by_band)
     return found
 
 
-def _file(head: _Head, by_band: dict[int, list[_Head]]) -> None:
+def _file(head: Head, by_band: dict[int, list[Head]]) -> None:
     for band in head.bands:
         by_band[band].append(head)
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    id: UUID
-    story_id: UUID
-    simhash: int
-    bands: Sequence[int]
-    owner_id: UUID | None
+def _head(entry: Draft) -> Head:
+    return Head(entry.id, entry.story_id, entry.simhash or 0, entry.bands, entry.owner_id, entry.message.seen_at)
 
 
-def _candidates(drafts: Sequence[Draft]) -> list[_Head]:
-    wanted = {band for entry in drafts for band in entry.bands}
-    if not wanted:
-        return []
-    since = min(entry.message.seen_at for entry in drafts) - NEAR_WINDOW
-    owners = {entry.owner_id for entry in drafts if entry.owner_id}
-    rows = Post.objects.filter(
-        Q(owner__isnull=True) | Q(owner__in=owners),
-        near_duplicate_of__isnull=True,
-        bands__overlap=sorted(wanted),
-        seen_at__gte=since,
-    ).order_by("seen_at")
-    fields = rows.values_list("id", "story_id", "simhash", "bands", "owner_id")[:_MOST_CANDIDATES]
-    return [_Head(*values) for values in fields]
-
-
-def _tells_the_same(entry: Draft, other: _Head) -> bool:
+def _tells_the_same(entry: Draft, other: Head) -> bool:
     """An edit is no copy of its own story. A private post never stands for a public one: its author could otherwise
     make everybody's news look like copies."""
     if entry.simhash is None or entry.story_id == other.story_id or other.owner_id not in {None, entry.owner_id}:
@@ -188,10 +190,13 @@ def _tells_the_same(entry: Draft, other: _Head) -> bool:
     return is_near(entry.simhash, other.simhash)
 
 
-def _row(entry: Draft, head: UUID | None) -> Post:
+def _post(entry: Draft, head: UUID | None) -> selectors.PostView:
+    """The post as reading it back would give it."""
     message = entry.message
-    return Post(
+    return selectors.PostView(
         id=entry.id,
+        story_id=entry.story_id,
+        root_id=message.root_id,
         source=message.source,
         channel=entry.channel,
         author=message.author,
@@ -199,19 +204,24 @@ def _row(entry: Draft, head: UUID | None) -> Post:
         revision=message.revision,
         kind=message.type,
         url=message.url,
-        raw_text=entry.raw_text,
-        clean_text=entry.text,
+        text=entry.text,
         language=entry.language,
-        media_urls=message.media_urls,
-        posted_at=message.timestamp,
-        seen_at=message.seen_at,
-        root_id=message.root_id,
-        story_id=entry.story_id,
-        simhash=entry.simhash or 0,
-        bands=list(entry.bands),
-        near_duplicate_of_id=head,
+        media_urls=tuple(message.media_urls),
+        posted_at=message.timestamp.astimezone(UTC),
+        seen_at=message.seen_at.astimezone(UTC),
+        near_duplicate_of=head,
         owner_id=entry.owner_id,
     )
+
+
+def _row(entry: Draft, post: selectors.PostView) -> dict[str, Any]:
+    shown = {column: getattr(post, name) for name, column in selectors.POST_COLUMNS.items()}
+    return shown | {
+        "raw_text": entry.raw_text,
+        "simhash": entry.simhash or 0,
+        "bands": entry.bands,
+        "created_at": timezone.now(),
+    }
 
 
 def _media_row(media: StoredMedia) -> Media:

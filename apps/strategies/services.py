@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -142,11 +143,17 @@ class Decision:
     command: Mapping[str, Any] | None = None
 
 
-def lock_signals(signal_ids: Collection[UUID]) -> None:
-    """Until the transaction ends nobody else decides about these signals: of two deliveries one decides, one reads."""
+def lock_signals(signal_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Until the transaction ends nobody else decides about these signals: of two deliveries one decides, one reads.
+
+    For every signal that was decided about before: the commands it gave, in wire form, possibly none.
+    """
     keys = sorted(int.from_bytes(signal.bytes[:8], "big", signed=True) for signal in set(signal_ids))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS key", [keys])
+        # One round trip, two statements: only one that begins after the lock sees what its last holder wrote.
+        cursor.execute(f"{_LOCK};{_DECIDED}", [keys, list(signal_ids)])
+        cursor.nextset()
+        return {signal: json.loads(commands or "[]") for signal, commands in cursor.fetchall()}
 
 
 def claim_cooldowns(claims: Sequence[Claim], now: datetime) -> set[tuple[UUID, str]]:
@@ -176,6 +183,15 @@ def _rows(items: Sequence[Claim] | Sequence[Decision]) -> str:
     """As one parameter: ten thousand rows of single ones take psycopg longer than PostgreSQL."""
     return msgspec.json.encode(items).decode()
 
+
+_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS key"
+
+_DECIDED = f"""
+SELECT asked.id, (SELECT json_agg(given.command ORDER BY given.id) FROM {Match._meta.db_table} AS given
+                  WHERE given.signal_id = asked.id AND given.matched)::text
+FROM unnest(%s::uuid[]) AS asked (id)
+WHERE EXISTS (SELECT 1 FROM {Match._meta.db_table} WHERE signal_id = asked.id)
+"""  # noqa: S608 - the table's name is ours
 
 _CLAIM = f"""
 INSERT INTO {Cooldown._meta.db_table} AS held (strategy_id, coin, until)

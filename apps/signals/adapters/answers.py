@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -37,6 +38,8 @@ def verdict(plugin: AnalyzerPlugin, said: AnalysisSignal) -> Verdict:
         raise ValueError("an analyzer must answer with an AnalysisSignal")
     if not 0 <= said.confidence <= 1:
         raise ValueError(f"confidence {said.confidence} is not within 0..1")
+    if not all(math.isfinite(each.weight) for each in said.evidence):
+        raise ValueError("the weight of a quote is not a finite number")
     return Verdict(
         analyzer=plugin.name,
         version=plugin.version,

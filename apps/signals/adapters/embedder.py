@@ -65,7 +65,7 @@ class MiniLM:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """float32 array, shape (len(texts), 384), rows of length 1, in the order given."""
-        encoded = self._tokenizer.encode_batch(list(texts))
+        encoded = self._tokenizer.encode_batch_fast(list(texts))
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i].ids))
         vectors = np.empty((len(encoded), DIMENSIONS), dtype=np.float32)
         for start in range(0, len(order), self._chunk):

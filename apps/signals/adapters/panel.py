@@ -71,6 +71,8 @@ class Work:
         while (task := self.tasks.get()) is not None:
             try:
                 self._judge(*task)
+            except BaseException as error:  # noqa: BLE001 - even a plugin that calls exit() must not end the thread
+                log.warning("analyzer_broke_off", analyzer=self.plugin.name, reason=repr(error))
             finally:
                 self.idle.release()
             del task  # else the batch stays in memory until the next one comes

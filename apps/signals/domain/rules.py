@@ -33,6 +33,8 @@ READ = 50_000
 """Characters of a text that are judged: a post of the longest kind and its pictures."""
 _FILE = Path(__file__).with_name("lexicon.toml")
 _NOT_ZH = re.compile(r"(?:不(?!断|错|过|止|少|仅)|没有?|别|勿|未|并非|千万别|不要|不会|不再)[^，。！？；,]{0,3}$")
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_STOP = re.compile(r"[.!?]\s")
 _BREAK = re.compile(r"[,;:，、()\n]|\b(?:but|and|because|while|although|yet)\b")
 
 
@@ -97,7 +99,7 @@ def read(text: str) -> Reading:
 
 
 def _phrases(plain: str) -> Iterable[Hit]:
-    has_chinese = bool(re.search("[\u4e00-\u9fff]", plain))
+    has_chinese = bool(_CHINESE.search(plain))
     for entry in lexicon():
         if (entry.chinese and not has_chinese) or (entry.needs and not entry.needs.search(plain)):
             continue
@@ -130,7 +132,7 @@ def _negated(plain: str, start: int, chinese: bool) -> bool:
     before = plain[max(0, start - 40) : start]
     if chinese:
         return bool(_NOT_ZH.search(before[-8:]))
-    near = " ".join(re.split(r"[.!?]\s", _BREAK.split(before)[-1])[-1].split()[-5:])
+    near = " ".join(_STOP.split(_BREAK.split(before)[-1])[-1].split()[-5:])
     return mood.negated(near)
 
 

@@ -164,7 +164,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="post",
             index=django.contrib.postgres.indexes.GinIndex(
-                condition=models.Q(("near_duplicate_of__isnull", True)), fields=["bands"], name="post_heads_by_band"
+                condition=models.Q(("near_duplicate_of__isnull", True)),
+                fastupdate=False,
+                fields=["bands"],
+                name="post_heads_by_band",
             ),
         ),
         migrations.AddConstraint(

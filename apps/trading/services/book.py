@@ -18,6 +18,7 @@ from apps.trading.models import Command, ExecutionReport, Fill, Order, Position
 from apps.trading.services import reads
 from apps.trading.services.decide import conditions
 from apps.trading.services.outcomes import MAX_ATTEMPTS, command_id, lock
+from apps.trading.services.writes import Write, insert, together, update
 from tradebot.contracts.ports import VenueFill, VenueOrder
 from tradebot.contracts.values import ZERO, Action, AmountType, ConditionKind, Leg, Pair
 
@@ -26,6 +27,8 @@ _CHANGING = (
     "acked_at", "sequence", "updated_at",
 )  # fmt: skip
 _BOOKED = ("amount", "cost_quote", "realised_quote", "entered_at", "updated_at")
+_WORKING = [state.value for state in WORKING]
+_END = "UPDATE trading_command SET state = %s, code = %s, reason = %s WHERE id = %s AND state = ANY(%s)"
 _GUARDING = (ConditionKind.STOP_LOSS, ConditionKind.TAKE_PROFIT, ConditionKind.TRAILING_STOP)
 
 
@@ -38,28 +41,29 @@ def book(order: Order, report: VenueOrder, fills: Sequence[VenueFill], now: date
     An order never gets ahead of its fills: without all of them it stays open, so that it is asked about again.
     """
     with transaction.atomic(durable=True):
-        sequence, row = _current(order)
+        pair = Pair.parse(order.pair)
+        sequence, position = reads.locked_position(order.credential_id, order.user_id, pair.base, pair.quote)
+        row = _current(order, sequence)
         new = _unknown(row, fills)
         before, left = row.status, row.amount - row.filled
-        _book_fills(row, new, now)
+        booked = _book_fills(row, position or _nothing_held(row), new, now) if new else []
         _progress(row, report, now)
         if new or row.status != before or not row.venue_order_id:
             row.venue_order_id = report.venue_order_id
             row.acked_at = row.acked_at or now
             _release(row, left)
-            _close(row, sequence, now, _reported(row, new))
+            _close(row, sequence, now, _reported(row, new), booked)
         return row
 
 
-def _current(order: Order) -> tuple[int, Order]:
-    """The account, locked, and the order as it is stored now.
+def _current(order: Order, sequence: int) -> Order:
+    """The order as it is stored now, its account being locked with the count `sequence`.
 
     Every change of an order notes the account's count: if this lock got the very next one, nothing happened since.
     """
-    sequence = lock(order.credential_id, order.user_id)
     if sequence == order.sequence + 1:
-        return sequence, order
-    return sequence, Order.objects.select_related("command").get(pk=order.pk)
+        return order
+    return Order.objects.select_related("command").get(pk=order.pk)
 
 
 def _unknown(row: Order, fills: Sequence[VenueFill]) -> list[VenueFill]:
@@ -71,24 +75,19 @@ def _in_time(fill: VenueFill) -> tuple[datetime, str]:
     return fill.at, fill.trade_id
 
 
-def _book_fills(row: Order, fills: Sequence[VenueFill], now: datetime) -> None:
-    if not fills:
-        return
-    position = _position(row, now)
+def _book_fills(row: Order, position: Position, fills: Sequence[VenueFill], now: datetime) -> list[Write]:
+    """Reckon `fills` into `row` and `position`; what is to be written of them."""
     rows = [_book_fill(row, position, fill) for fill in fills]
-    Fill.objects.bulk_create(rows)
     position.updated_at = now
-    position.save(update_fields=None if position.pk is None else _BOOKED)
     if row.leg == Leg.ENTRY:
         _guard_entry(row, sum((_net(row, fill) for fill in fills), ZERO), now)
+    held = insert(position) if position.pk is None else update(position, _BOOKED)
+    return [*map(insert, rows), held]
 
 
-def _position(row: Order, now: datetime) -> Position:
+def _nothing_held(row: Order) -> Position:
     pair = Pair.parse(row.pair)
-    known = reads.position(row.credential_id, pair.base, pair.quote)
-    return known or Position(
-        credential_id=row.credential_id, user_id=row.user_id, coin=pair.base, quote=pair.quote, updated_at=now
-    )
+    return Position(credential_id=row.credential_id, user_id=row.user_id, coin=pair.base, quote=pair.quote)
 
 
 @exact
@@ -155,7 +154,8 @@ def conclude(order: Order, status: OrderStatus, reason: str, now: datetime, *, m
     """Note an end or a doubt that came without a report: REJECTED, NOT_PLACED or UNKNOWN. `missed`: the venue was asked
     and did not know it. A row that meanwhile went where `status` can't follow stays as it is."""
     with transaction.atomic(durable=True):
-        sequence, row = _current(order)
+        sequence = lock(order.credential_id, order.user_id)
+        row = _current(order, sequence)
         if not may_follow(OrderStatus(row.status), status):
             return row
         changed = row.status != status
@@ -171,13 +171,13 @@ def conclude(order: Order, status: OrderStatus, reason: str, now: datetime, *, m
 # --- closing ---------------------------------------------------------------------------------------------------------
 
 
-def _close(row: Order, sequence: int, now: datetime, told: dict[str, Any]) -> None:
-    """Save `row` with its report and what follows for its command."""
+def _close(row: Order, sequence: int, now: datetime, told: dict[str, Any], booked: Sequence[Write] = ()) -> None:
+    """Write `row` with its report, what was `booked` for it, and what follows for its command."""
     row.sequence, row.updated_at = sequence, now
-    row.save(update_fields=_CHANGING)
-    ExecutionReport.objects.create(order=row, kind=row.status, data=told, at=now)
-    if row.status in TERMINAL:
-        _finish(row, now)
+    report = ExecutionReport(order=row, kind=row.status, data=told, at=now)
+    together(*booked, update(row, _CHANGING), insert(report), *_ended(row, now))
+    if row.status in TERMINAL and row.leg == Leg.EXIT and row.filled > 0:
+        _guard_rest(row, now)
 
 
 @exact
@@ -188,17 +188,13 @@ def _release(row: Order, before: Decimal) -> None:
     row.reserved_quote = stored(row.reserved_quote * left / before) if before > 0 else ZERO
 
 
-def _finish(row: Order, now: datetime) -> None:
-    command = row.command
+def _ended(row: Order, now: datetime) -> list[Write]:
+    """The end of the order's command, if the order's own end is that."""
+    if row.status not in TERMINAL:
+        return []
     if row.leg == Leg.PROTECT:
-        if row.status == OrderStatus.FILLED:
-            _end(command, "triggered", "the guard sold", now)
-        return
-    if row.leg == Leg.EXIT and row.filled > 0:
-        _guard_rest(row, now)
-    if may_try_again(row, now):
-        return
-    _end(command, row.status.lower(), row.reason, now)
+        return [_end(row.command, "triggered", "the guard sold")] if row.status == OrderStatus.FILLED else []
+    return [] if may_try_again(row, now) else [_end(row.command, row.status.lower(), row.reason)]
 
 
 def may_try_again(row: Order, now: datetime) -> bool:
@@ -206,11 +202,9 @@ def may_try_again(row: Order, now: datetime) -> bool:
     return row.status == OrderStatus.NOT_PLACED and row.attempt < MAX_ATTEMPTS and now <= row.command.expires_at
 
 
-def _end(command: Command, code: str, reason: str, now: datetime) -> None:
+def _end(command: Command, code: str, reason: str) -> Write:
     command.state, command.code, command.reason = CommandState.DONE.value, code, reason
-    Command.objects.filter(pk=command.pk, state__in=[state.value for state in WORKING]).update(
-        state=command.state, code=code, reason=reason
-    )
+    return Write(_END, [command.state, code, reason, command.pk, _WORKING], must=False)
 
 
 # --- guards that follow from fills -----------------------------------------------------------------------------------
@@ -228,7 +222,9 @@ def _guard_entry(row: Order, bought: Decimal, now: datetime) -> None:
 def _guard_rest(row: Order, now: datetime) -> None:
     """After a sale with a stop: one guard for all that remains, instead of those before."""
     terms = protection.terms(conditions(row.command))
-    rest = _position(row, now).amount
+    pair = Pair.parse(row.pair)
+    left = reads.position(row.credential_id, pair.base, pair.quote)
+    rest = left.amount if left else ZERO
     if not terms or rest <= 0:
         return
     older = Command.objects.filter(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 
 from apps.accounts import selectors as accounts
@@ -18,10 +18,10 @@ from apps.trading.domain.numbers import exact, plain, read
 from apps.trading.domain.positions import Holding, unrealised
 from apps.trading.domain.sizing import Ask, Denial, Sized
 from apps.trading.domain.states import IN_DOUBT, LIVE, CommandState, OrderStatus
-from apps.trading.models import Account, Command, Fill, Order, Position
-from apps.trading.services import reads
-from apps.trading.services.outcomes import PROOF_AFTER, Overtaken, lock, order_id
-from apps.trading.services.reads import Promise
+from apps.trading.models import Account, Command, Fill, Order
+from apps.trading.services import reads, writes
+from apps.trading.services.outcomes import PROOF_AFTER, Overtaken, order_id
+from apps.trading.services.reads import Promise, Stand
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.ports import Balance, Market, Ticker, Venue
 from tradebot.contracts.values import ZERO, Action, AmountType, ConditionKind, Leg, Mode, OrderType, Pair
@@ -40,18 +40,6 @@ class Look:
     ticker: Ticker
     quote: Balance
     base: Balance
-
-
-@dataclass(frozen=True, slots=True)
-class Stand:
-    """What the account's own rows say, read under its lock."""
-
-    orders: Sequence[Promise]
-    position: Position | None
-
-    @property
-    def held(self) -> Decimal:
-        return self.position.amount if self.position else ZERO
 
 
 # --- before the lock -------------------------------------------------------------------------------------------------
@@ -125,17 +113,18 @@ def decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order |
 
 
 def _decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order | None:
-    sequence = lock(command.credential_id, command.user_id)
-    stand = _stand(command, seen)
+    stand = reads.locked_stand(
+        command.credential_id, command.user_id, seen.pair.base, seen.pair.quote, since=seen.sequence
+    )
     sized, checks = _judge(command, seen, stand, now)
     failed = risk.first_failed(checks)
     denial = Denial(failed.name, failed.reason) if failed else sized if isinstance(sized, Denial) else None
     state = CommandState.DENIED if denial else _go(command)
-    _write(command, state, denial, _told(command, seen, sized, checks, attempt), now)
-    if state != CommandState.ORDERED or isinstance(sized, Denial):
-        return None
-    order = _order(command, sized, attempt, sequence, now, blocked=_locked_base(stand, seen) > 0)
-    order.save(force_insert=True)
+    _note(command, state, denial, _told(command, seen, sized, checks, attempt), now)
+    order = None
+    if state == CommandState.ORDERED and isinstance(sized, Sized):
+        order = _order(command, sized, attempt, stand.sequence, now, blocked=_locked_base(stand, seen) > 0)
+    _store([row for row in (command, order) if row is not None and row._state.adding])
     return order
 
 
@@ -143,16 +132,8 @@ def _go(command: Command) -> CommandState:
     return CommandState.SHADOWED if command.mode == Mode.SHADOW else CommandState.ORDERED
 
 
-def _stand(command: Command, seen: Look) -> Stand:
-    return Stand(
-        orders=reads.promises(command.credential_id, seen.sequence),
-        position=reads.position(command.credential_id, seen.pair.base, seen.pair.quote),
-    )
-
-
 def _judge(command: Command, seen: Look, stand: Stand, now: datetime) -> tuple[Sized | Denial, list[risk.Check]]:
     sized = sizing.size(ask(command), seen.market, seen.ticker, available(command, seen, stand))
-    policies = reads.policies(command.user_id)
     numbers = risk.Numbers(
         leg=Leg(command.leg),
         coin=seen.pair.base,
@@ -161,13 +142,11 @@ def _judge(command: Command, seen: Look, stand: Stand, now: datetime) -> tuple[S
         cost=sized.cost if isinstance(sized, Sized) else ZERO,
     )
     if command.leg == Leg.ENTRY:
-        numbers = _with_account(numbers, command, seen, stand, policies)
-    return sized, risk.assess(policies, numbers)
+        numbers = _with_account(numbers, command, seen, stand)
+    return sized, risk.assess(stand.policies, numbers)
 
 
-def _with_account(
-    numbers: risk.Numbers, command: Command, seen: Look, stand: Stand, policies: Sequence[risk.Limits]
-) -> risk.Numbers:
+def _with_account(numbers: risk.Numbers, command: Command, seen: Look, stand: Stand) -> risk.Numbers:
     entries = [order for order in _of_pair(stand, seen) if order.leg == Leg.ENTRY and order.status in LIVE]
     times = [order.created_at for order in entries]
     if stand.position and stand.position.entered_at:
@@ -176,7 +155,7 @@ def _with_account(
         numbers,
         exposure=_worth(stand.held, seen.ticker) + sum((order.reserved_quote for order in entries), ZERO),
         last_entry_at=max(times, default=None),
-        loss_today=_loss(command, seen, stand, policies, numbers.now),
+        loss_today=_loss(command, seen, stand, numbers.now),
     )
 
 
@@ -185,9 +164,9 @@ def _worth(amount: Decimal, ticker: Ticker) -> Decimal:
     return ZERO if sizing.bad_book(ticker) else amount * ticker.bid
 
 
-def _loss(command: Command, seen: Look, stand: Stand, policies: Sequence[risk.Limits], now: datetime) -> Decimal:
+def _loss(command: Command, seen: Look, stand: Stand, now: datetime) -> Decimal:
     """Realised today by the user's own midnight, and what this coin would lose if sold now."""
-    if all(policy.max_daily_loss is None for policy in policies):
+    if all(policy.max_daily_loss is None for policy in stand.policies):
         return ZERO
     person = accounts.user(command.user_id)
     since = risk.day_start(now, person.time_zone if person else "UTC")
@@ -252,7 +231,8 @@ def now_price(ticker: Ticker) -> Decimal | None:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _write(command: Command, state: CommandState, denial: Denial | None, told: dict[str, Any], now: datetime) -> None:
+def _note(command: Command, state: CommandState, denial: Denial | None, told: dict[str, Any], now: datetime) -> None:
+    """Note the decision in `command`, and in its row if that is stored."""
     changes = {
         "state": state.value,
         "code": denial.code if denial else "",
@@ -260,13 +240,18 @@ def _write(command: Command, state: CommandState, denial: Denial | None, told: d
         "decision": told,
         "decided_at": now,
     }
-    fresh = command._state.adding
-    if not fresh and not Command.objects.filter(pk=command.pk, state=command.state).update(**changes):
+    stored = not command._state.adding
+    if stored and not Command.objects.filter(pk=command.pk, state=command.state).update(**changes):
         raise Overtaken
     for name, value in changes.items():
         setattr(command, name, value)
-    if fresh:
-        command.save(force_insert=True)
+
+
+def _store(rows: Sequence[Command | Order]) -> None:
+    if rows:
+        writes.together(*map(writes.insert, rows))
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
 
 
 def _told(

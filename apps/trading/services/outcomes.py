@@ -24,7 +24,7 @@ PROOF_AFTER = timedelta(seconds=45)
 PROOF_MISSES = 3
 MAX_ATTEMPTS = 3
 
-_LOCK = """
+LOCK = """
 INSERT INTO trading_account (credential_id, user_id, sequence) VALUES (%s, %s, 1)
 ON CONFLICT (credential_id) DO UPDATE SET sequence = trading_account.sequence + 1 RETURNING sequence
 """
@@ -54,7 +54,7 @@ def lock(credential_id: UUID, user_id: UUID) -> int:
     snapshots are compared by.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [credential_id, user_id])
+        cursor.execute(LOCK, [credential_id, user_id])
         return int(cursor.fetchone()[0])
 
 

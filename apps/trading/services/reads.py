@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,8 @@ from django.db import connection
 from apps.trading.domain.risk import Limits
 from apps.trading.domain.states import LIVE
 from apps.trading.models import Position
-from tradebot.contracts.values import KillSwitch
+from apps.trading.services.outcomes import LOCK
+from tradebot.contracts.values import ZERO, KillSwitch
 
 _LIVE = [status.value for status in LIVE]
 
@@ -39,6 +41,9 @@ SELECT {", ".join(_POSITION_FIELDS)} FROM trading_position WHERE credential_id =
 """  # noqa: S608 - made of the names above
 
 
+Query = tuple[str, Sequence[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """Another order of the same account, as far as it concerns what may be spent."""
@@ -55,39 +60,77 @@ class Promise:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What the account's own rows say and the limits on it, read under its lock. `sequence`: its count since then."""
+
+    sequence: int
+    orders: Sequence[Promise]
+    position: Position | None
+    policies: Sequence[Limits]
+
+    @property
+    def held(self) -> Decimal:
+        return self.position.amount if self.position else ZERO
+
+
 def arrival(credential_id: UUID | str, command_id: UUID) -> tuple[int, bool]:
     """The account's count (0: never used), and whether the command is stored."""
-    ((sequence, stored),) = _rows(_ARRIVAL, [credential_id, command_id])
+    [((sequence, stored),)] = _results((_ARRIVAL, [credential_id, command_id]))
     return sequence, stored
 
 
-def promises(credential_id: UUID, since: int) -> list[Promise]:
-    """The account's orders that are not at their end, or changed after its count was `since`."""
-    return [Promise(*row) for row in _rows(_PROMISES, [credential_id, _LIVE, since])]
+def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, since: int) -> Stand:
+    """Lock the account as `outcomes.lock` does, and read all that a decision about this coin needs.
+
+    `orders` are those that are not at their end, or changed after the account's count was `since`; `policies` the
+    platform's and the user's own, where there are any.
+    """
+    ((sequence,),), orders, position, policies = _results(
+        (LOCK, [credential_id, user_id]),
+        (_PROMISES, [credential_id, _LIVE, since]),
+        (_POSITION, [credential_id, coin, quote]),
+        (_POLICIES, [user_id]),
+    )
+    return Stand(sequence, [Promise(*row) for row in orders], _position(position), [_limits(row) for row in policies])
 
 
-def policies(user_id: UUID) -> list[Limits]:
-    """The platform's policy and the user's own, where there are any."""
-    return [
-        Limits(
-            scope="user" if owner else "platform",
-            max_daily_loss=max_daily_loss,
-            position_limit=position_limit,
-            cooling=timedelta(minutes=cooling_period),
-            blacklist=frozenset(json.loads(blacklist)),
-            kill_switch=KillSwitch(kill_switch),
-        )
-        for owner, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch in _rows(_POLICIES, [user_id])
-    ]
+def locked_position(credential_id: UUID, user_id: UUID, coin: str, quote: str) -> tuple[int, Position | None]:
+    """Lock the account as `outcomes.lock` does; its new count, and its row for this coin."""
+    ((sequence,),), position = _results(
+        (LOCK, [credential_id, user_id]),
+        (_POSITION, [credential_id, coin, quote]),
+    )
+    return sequence, _position(position)
 
 
 def position(credential_id: UUID, coin: str, quote: str) -> Position | None:
     """The account's row for this coin."""
-    found = _rows(_POSITION, [credential_id, coin, quote])
-    return Position.from_db(connection.alias, _POSITION_FIELDS, found[0]) if found else None
+    return _position(_results((_POSITION, [credential_id, coin, quote]))[0])
 
 
-def _rows(sql: str, params: list[Any]) -> list[Any]:
+def _position(rows: Sequence[Any]) -> Position | None:
+    return Position.from_db(connection.alias, _POSITION_FIELDS, rows[0]) if rows else None
+
+
+def _limits(row: Sequence[Any]) -> Limits:
+    owner, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch = row
+    return Limits(
+        scope="user" if owner else "platform",
+        max_daily_loss=max_daily_loss,
+        position_limit=position_limit,
+        cooling=timedelta(minutes=cooling_period),
+        blacklist=frozenset(json.loads(blacklist)),
+        kill_switch=KillSwitch(kill_switch),
+    )
+
+
+def _results(*queries: Query) -> list[list[Any]]:
+    """The rows of each, from one round trip. PostgreSQL takes a new snapshot for each: after a lock they see all that
+    its last holder committed."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return list(cursor.fetchall())
+        cursor.execute(";".join(sql for sql, _ in queries), [value for _, params in queries for value in params])
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+    return found

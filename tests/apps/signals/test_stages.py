@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.signals import selectors, services
 from apps.signals.models import Analysis, Signal
 from tests.apps.signals.conftest import recorded
-from tests.factories import ocr_result
+from tests.factories import clean_post, ocr_result
 from tradebot.contracts.errors import TransientError
 from tradebot.contracts.messages import AnalysisSignal, Box, CleanPost
 from tradebot.contracts.values import Direction
@@ -128,6 +128,23 @@ class TestOnce:
         assert first.id == second.id
         assert second.post_id == first.post_id
 
+    def test_two_revisions_in_one_batch_are_one_signal_of_the_first(self) -> None:
+        story = uuid4()
+        texts = ("Binance will list PEPE", "Binance will list PEPE today")
+        posts = [recorded(text, story_id=story) for text in texts]
+        first, second = judged(*posts)
+        assert first.id == second.id
+        assert {first.post_id, second.post_id} == {posts[0].post_id}
+        assert Signal.objects.count() == 1
+
+    def test_judged_and_new_posts_of_one_batch_each_give_their_signal(self) -> None:
+        old, new = recorded("Binance will list PEPE"), recorded("sell BTC, SEC sues the exchange")
+        (before,) = judged(old)
+        Signal.objects.update(confidence=0.77)
+        after = {signal.post_id: signal for signal in judged(old, new)}
+        assert (after[old.post_id].id, after[old.post_id].confidence) == (before.id, 0.77)
+        assert after[new.post_id].type is Direction.BEARISH
+
     def test_an_edit_that_says_the_opposite_is_another_signal(self) -> None:
         story = uuid4()
         (first,) = judged(recorded("Binance will list PEPE", story_id=story))
@@ -149,6 +166,28 @@ def test_a_batch_costs_a_few_statements_whatever_its_size() -> None:
     ) as queries:
         assert len(judged(*posts)) == 20
     assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) <= 7
+
+
+def test_judging_a_batch_is_one_reading_and_one_writing_statement() -> None:
+    made = features([recorded(f"Binance will list PEPE in pool number {number}") for number in range(20)])
+    with CaptureQueriesContext(connection) as queries:
+        assert len(analyze(made)) == 20
+    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "WITH"]
+    assert Analysis.objects.count() == 40
+
+
+def test_what_is_sent_first_is_what_is_stored() -> None:
+    (made,) = features([recorded("Binance will list PEPE “now”, buy more \\ $DOGE 上线")])
+    fresh = analyze([made])
+    assert fresh[0].evidence
+    assert analyze([made]) == fresh
+
+
+def test_a_post_that_is_not_recorded_is_tried_again_and_nothing_is_stored_of_its_batch() -> None:
+    known, unknown = features([recorded("Binance will list PEPE"), clean_post(post_id=str(uuid4()), text="buy BTC")])
+    with pytest.raises(TransientError, match="not recorded"):
+        analyze([known, unknown])
+    assert not Analysis.objects.exists()
 
 
 def test_a_private_post_makes_a_private_signal(alice: User, bob: User) -> None:

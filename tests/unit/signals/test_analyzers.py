@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import Any
 
@@ -17,7 +18,7 @@ from apps.signals.adapters.registry import load_analyzers
 from apps.signals.adapters.rules import RulesAnalyzer
 from tests.factories import now
 from tradebot.contracts.errors import NotConfigured
-from tradebot.contracts.messages import AnalysisSignal, Features, OCRResult
+from tradebot.contracts.messages import AnalysisSignal, Evidence, Features, OCRResult
 from tradebot.contracts.ports import AnalyzerPlugin
 from tradebot.contracts.values import Direction
 
@@ -59,6 +60,36 @@ class Overconfident(Plain):
 
     def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
         return answer(self.name, Direction.BULLISH, 7.0)
+
+
+class Immeasurable(Plain):
+    name = "immeasurable"
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        quote = Evidence(kind="text", quote=text, weight=float("nan"), model="1")
+        return answer(self.name, Direction.BULLISH, 0.8, [quote])
+
+
+class Quitter(Plain):
+    name = "quitter"
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        if text == "quit":
+            raise SystemExit(1)
+        return super().analyze(text, images)
+
+
+class Watched(Plain):
+    """Remembers which threads it was asked in."""
+
+    name = "watched"
+
+    def __init__(self) -> None:
+        self.threads: set[threading.Thread] = set()
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        self.threads.add(threading.current_thread())
+        return super().analyze(text, images)
 
 
 class TestEmbedder:
@@ -156,6 +187,37 @@ class TestPanel:
         assert [row[1].error for row in rows] == ["", ""]
         assert panel.judge([post("fine")])[0][0].error == "still busy with an earlier batch"
         stuck.release.set()
+
+    def test_a_quote_whose_weight_is_no_number_is_refused(self) -> None:
+        ((found,),) = Panel([Immeasurable()]).judge([post("gm")])
+        assert "finite" in found.error
+
+    def test_one_thread_serves_all_batches_of_an_analyzer_and_ends_with_its_panel(self) -> None:
+        watched = Watched()
+        panel = Panel([watched])
+        for _ in range(3):
+            panel.judge([post("buy BTC now"), post("gm")])
+        (thread,) = watched.threads
+        assert thread is not threading.current_thread()
+        del panel
+        gc.collect()
+        thread.join(10)
+        assert not thread.is_alive()
+
+    def test_an_analyzer_that_was_late_is_asked_again_once_it_is_done(self) -> None:
+        stuck = Stuck()
+        panel = Panel([stuck], seconds=0.05)
+        panel.judge([post("wait")])
+        stuck.release.set()
+        assert panel._seats[0]._work.idle.acquire(timeout=10)
+        panel._seats[0]._work.idle.release()
+        assert panel.judge([post("fine")])[0][0].error == ""
+
+    def test_a_plugin_that_exits_loses_its_answer_and_nothing_else(self) -> None:
+        panel = Panel([Quitter(), Plain()], seconds=10)
+        rows = panel.judge([post("fine"), post("quit")])
+        assert [[each.error for each in row] for row in rows] == [["", ""], ["no answer in time", ""]]
+        assert panel.judge([post("fine")])[0][0].error == ""
 
     def test_more_than_half_must_answer(self) -> None:
         assert [Panel([Plain()] * count).quorum for count in (1, 2, 3)] == [1, 2, 2]

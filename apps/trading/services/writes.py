@@ -1,0 +1,76 @@
+"""The writes of every order, in SQL and one round trip: saving row by row in the ORM takes five times the processor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from django.db import DatabaseError, connection
+from django.db.models import Field, JSONField, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One statement. `must`: it has to reach a row."""
+
+    sql: str
+    params: Sequence[Any]
+    must: bool = True
+
+
+def insert(row: Model) -> Write:
+    """A new row; one with a number of its own making gets it from the database and is not told."""
+    return Write(_insert(type(row)), [_value(row, field) for field in _stored(type(row))])
+
+
+def update(row: Model, names: Sequence[str]) -> Write:
+    """These fields of a stored row."""
+    fields = [row._meta.get_field(name) for name in names]
+    return Write(_update(type(row), tuple(names)), [*(_value(row, field) for field in fields), row.pk])
+
+
+def together(*writes: Write) -> None:
+    """Send them at once, to be carried out one after the other; the caller holds the transaction.
+
+    Raises IntegrityError as the statements would alone, and DatabaseError when one that must change a row found none.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(";".join(write.sql for write in writes), [value for write in writes for value in write.params])
+        for write in writes:
+            if write.must and not cursor.rowcount:
+                raise DatabaseError(f"no row was there for: {write.sql.split(' SET ')[0]}")
+            cursor.nextset()
+
+
+@cache
+def _stored(model: type[Model]) -> tuple[Field[Any, Any], ...]:
+    return tuple(field for field in model._meta.concrete_fields if not field.generated and field != _numbered(model))
+
+
+def _numbered(model: type[Model]) -> Field[Any, Any] | None:
+    return model._meta.auto_field
+
+
+@cache
+def _insert(model: type[Model]) -> str:
+    columns = [field.column for field in _stored(model)]
+    names = ", ".join(f'"{column}"' for column in columns)
+    return f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608
+
+
+@cache
+def _update(model: type[Model], names: tuple[str, ...]) -> str:
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    changes = ", ".join(f'"{field.column}" = %s' for field in fields)
+    return f"UPDATE {model._meta.db_table} SET {changes} WHERE {model._meta.pk.column} = %s"  # noqa: S608
+
+
+def _value(row: Model, field: Any) -> Any:
+    value = getattr(row, field.attname)
+    if isinstance(field, JSONField):
+        return json.dumps(value)
+    return value.value if isinstance(value, Enum) else value
