@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +11,16 @@ import structlog
 from prometheus_client import Counter
 
 from apps.sources import selectors, services
-from apps.sources.adapters.registry import make_crawler
+from apps.sources.adapters.registry import make_crawler, source_names
+from apps.sources.domain.clean import storable
 from apps.sources.domain.identity import post_id
+from apps.sources.domain.intake import check_crawled
 from apps.sources.selectors import SourceView
 from tradebot.celery import app
-from tradebot.contracts.errors import NotConfigured, PermanentError, TransientError
+from tradebot.contracts.errors import InvalidField, NotConfigured, PermanentError, TransientError
 from tradebot.contracts.messages import CrawlerMessage
+from tradebot.contracts.ports import CrawlerPlugin
+from tradebot.messaging.jsonb import as_jsonb
 from workers import publisher
 
 CRAWLS = Counter("tradebot_crawls_total", "Runs of crawlers, by source and outcome.", ["source", "outcome"])
@@ -47,7 +52,7 @@ def crawl_due() -> list[SourceView]:
 
 def crawl(name: str, publish: Publish = publisher.publish) -> int:
     """Crawl one source and return how many new posts the broker has taken. What goes wrong in the source or its plugin
-    is noted on the source, which then pauses longer; a broker that fails raises.
+    is noted on the source, which then pauses longer; a broker or a database that fails raises.
 
     What the plugin wants to remember is stored only after the broker has confirmed the posts.
     """
@@ -55,28 +60,55 @@ def crawl(name: str, publish: Publish = publisher.publish) -> int:
     if source is None:
         raise PermanentError(f"there is no source {name!r}")
     try:
-        found, state = fetch(source)
+        found = fetch(source)
     except (NotConfigured, PermanentError, TransientError) as error:
         return _failed(source, str(error))
     except Exception as error:  # noqa: BLE001
         # A plugin is other people's code: whatever it raises must stop neither this worker nor the other sources.
         _log.exception("crawler broke", source=name)
         return _failed(source, f"{type(error).__name__}: {error}")
-    fresh = unseen(found)
-    publish(fresh)
-    services.finish_crawl(name=name, now=datetime.now(UTC), result=f"{len(fresh)} new of {len(found)}", state=state)
-    CRAWLS.labels(name, "ok").inc()
+    fresh = unseen(found.posts)
+    try:
+        publish(fresh)
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        # Not the broker: something in these posts. The next crawl brings them again, so it must not come at once.
+        _log.exception("crawled posts could not be published", source=name)
+        return _failed(source, f"{type(error).__name__}: {error}")
+    _finished(source, found, fresh)
     return len(fresh)
 
 
-def fetch(source: SourceView) -> tuple[list[CrawlerMessage], Mapping[str, Any]]:
-    """What the source's crawler finds now, without what it could not have written, and what it wants to remember."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one crawl brought: posts, what its plugin wants to remember, and why other posts were dropped."""
+
+    posts: list[CrawlerMessage]
+    state: Mapping[str, Any]
+    refused: list[str]
+
+
+def fetch(source: SourceView) -> Found:
+    """What the source's crawler finds now, without what it could not have written and what breaks the rules for
+    outside items: one bad entry takes no other along."""
     crawler = make_crawler(source)
-    found = list(crawler.fetch())
-    valid = [message for message in found if crawler.validate(message)]
-    if len(valid) < len(found):
-        _log.warning("posts refused by their crawler", source=source.name, count=len(found) - len(valid))
-    return valid, getattr(crawler, "state", {})
+    posts: list[CrawlerMessage] = []
+    refused: list[str] = []
+    for message in crawler.fetch():
+        try:
+            posts.append(_checked(crawler, message))
+        except InvalidField as error:
+            refused.append(str(error))
+    if refused:
+        _log.warning("crawled posts refused", source=source.name, count=len(refused), first=storable(refused[0]))
+    return Found(posts, as_jsonb(dict(getattr(crawler, "state", {}))), refused)
+
+
+def _checked(crawler: CrawlerPlugin, message: CrawlerMessage) -> CrawlerMessage:
+    if not crawler.validate(message):
+        raise InvalidField("", "the crawler itself says that its source could not have written it")
+    return check_crawled(message, allowed_sources=source_names(), allow_media=selectors.allowed_media())
 
 
 def unseen(messages: Sequence[CrawlerMessage]) -> list[CrawlerMessage]:
@@ -85,8 +117,20 @@ def unseen(messages: Sequence[CrawlerMessage]) -> list[CrawlerMessage]:
     return [message for message in messages if post_id(message) not in known]
 
 
+def _finished(source: SourceView, found: Found, fresh: Sequence[CrawlerMessage]) -> None:
+    total = len(found.posts) + len(found.refused)
+    services.finish_crawl(
+        name=source.name,
+        now=datetime.now(UTC),
+        result=f"{len(fresh)} new of {total}",
+        state=found.state,
+        note=f"{len(found.refused)} of {total} dropped; {found.refused[0]}" if found.refused else "",
+    )
+    CRAWLS.labels(source.name, "ok").inc()
+
+
 def _failed(source: SourceView, reason: str) -> int:
     CRAWLS.labels(source.name, "failed").inc()
     services.fail_crawl(name=source.name, now=datetime.now(UTC), error=reason)
-    _log.warning("crawl failed", source=source.name, reason=reason)
+    _log.warning("crawl failed", source=source.name, reason=storable(reason))
     return 0

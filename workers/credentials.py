@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError
 
 from apps.accounts import selectors as accounts
 from apps.accounts import services as account_services
@@ -20,21 +22,34 @@ PAPER_DEPOSIT = {"USDT": Decimal(10_000)}
 
 
 def check_pending() -> int:
-    """Settle every PENDING credential whose venue answers; returns how many."""
+    """Settle the PENDING credentials whose venues answer; returns how many."""
     return sum(_settled(view) for view in accounts.pending_credentials())
 
 
 def _settled(view: accounts.CredentialView) -> bool:
+    # Noted before the attempt: even if it ends with the task's time, others take their turn first.
+    account_services.note_check(credential_id=view.id)
     try:
         _try(view)
     except VenueUnavailable as error:
-        log.warning("credential.unchecked", credential=str(view.id), reason=error.reason)
-        return False
+        return _unsettled(view, error.reason)
     except (VenueError, PermanentError) as error:
         account_services.mark_credential(credential_id=view.id, active=False, reason=str(error))
         return True
+    except (SoftTimeLimitExceeded, DatabaseError):
+        raise
+    except Exception as error:
+        # Whatever is wrong with this one, the others are checked.
+        log.exception("credential.check_broke", credential=str(view.id))
+        return _unsettled(view, f"could not be checked ({type(error).__name__}); enter the keys again")
     account_services.mark_credential(credential_id=view.id, active=True, reason="")
     return True
+
+
+def _unsettled(view: accounts.CredentialView, reason: str) -> bool:
+    log.warning("credential.unchecked", credential=str(view.id), reason=reason)
+    account_services.note_check(credential_id=view.id, reason=reason)
+    return False
 
 
 def _try(view: accounts.CredentialView) -> None:

@@ -35,9 +35,10 @@ def dispatch(batch: list[AnalysisSignal]) -> list[TradeCommand]:
     strategies = hot().load(selectors.active())
     with transaction.atomic():
         stored = services.lock_signals(asked)
-        fresh = [signal for signal_id, signal in asked.items() if signal_id not in stored]
+        # Marked but without a match: nobody had a strategy then. That is a decision too.
+        due = signals.mark_dispatched(list(asked)) - stored.keys()
+        fresh = [signal for signal_id, signal in asked.items() if signal_id in due]
         decided = _decide(fresh, posts, strategies, timezone.now())
-        signals.mark_dispatched(list(asked))
     again = [from_wire(TradeCommand, command) for commands in stored.values() for command in commands]
     return [*again, *decided]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
@@ -18,7 +20,9 @@ from apps.accounts import services as vault
 from apps.exchanges import selectors as venues
 from apps.exchanges.adapters import connect
 from apps.trading import services as trading
-from tradebot.contracts.errors import InvalidField, NotConfigured, TradebotError, TransientError
+from apps.trading.domain.sizing import Denial
+from apps.trading.models import Command
+from tradebot.contracts.errors import InvalidField, NotConfigured, TradebotError, TransientError, VenueUnavailable
 from tradebot.contracts.messages import Message, TradeCommand
 from tradebot.contracts.ports import Venue
 from tradebot.contracts.values import Mode
@@ -26,6 +30,9 @@ from workers.stage import stage
 
 KEEP_SECONDS = 60.0
 VENUE_SECONDS = 5.0
+ACCOUNT_SECONDS = 20.0
+ROUND_SECONDS = 90.0
+"""Well under the task's own limit: an account's last request may take some seconds more."""
 KEPT = 256
 ACTIVE = "active"
 
@@ -60,32 +67,41 @@ def execute(batch: list[TradeCommand]) -> list[Message]:
 
 
 def _execute(command: TradeCommand) -> None:
-    refused = _refusal(command)
+    refused = _refusal(command.credential_id, command.user_id, command.exchange, command.mode)
     if refused is not None:
-        code, reason = refused
-        trading.deny(command=command, code=code, reason=reason, now=timezone.now())
+        trading.deny(command=command, code=refused.code, reason=refused.reason, now=timezone.now())
         return
     outcome = trading.execute(command=command, venue=line(command.credential_id), now=timezone.now)
     if outcome.retry:
         raise TransientError(f"command {outcome.command_id} was not placed: {outcome.reason or outcome.status}")
 
 
-def _refusal(command: TradeCommand) -> tuple[str, str] | None:
-    """Why `command` may not even be tried: (code, reason)."""
-    account = accounts.credential(command.credential_id)
+def _refusal(credential_id: str, user_id: str, exchange: str, mode: Mode) -> Denial | None:
+    """Why a command on this account may not even be tried."""
+    account = accounts.credential(credential_id)
     if account is None:
-        raise InvalidField("credential_id", f"{command.credential_id} is unknown; the strategy must name one of yours")
-    if str(account.user_id) != command.user_id:
-        return "foreign_credential", "the credential is not this user's; choose one of yours in the strategy"
+        raise InvalidField("credential_id", f"{credential_id} is unknown; the strategy must name one of yours")
+    if str(account.user_id) != user_id:
+        return Denial("foreign_credential", "the credential is not this user's; choose one of yours in the strategy")
     if account.status != ACTIVE:
-        return "credential_not_active", f"the credential is {account.status}; its keys must be checked and accepted"
-    venue = _venue(account.venue)
-    if venue is None or command.exchange != account.venue:
-        return "venue_closed", f"{command.exchange} is not enabled here, or not the credential's exchange"
-    if command.mode == Mode.PAPER and not (venue.paper or venue.sandbox):
-        return "paper_on_live", f"the strategy's mode is paper, but {venue.name} moves real money"
-    if command.mode == Mode.LIVE and not _broker_confirms():
-        return "broker_without_confirms", "live orders need RabbitMQ: set BROKER_URL to amqp://…"
+        return Denial(
+            "credential_not_active", f"the credential is {account.status}; its keys must be checked and accepted"
+        )
+    owner = accounts.user(user_id)
+    if owner is None or not owner.is_active:
+        return Denial("user_not_active", "the user was deactivated; an operator must activate them again")
+    return _closed(account.venue, exchange, mode)
+
+
+def _closed(credentials_venue: str, exchange: str, mode: Mode) -> Denial | None:
+    """Why nothing may be traded at this venue in this mode."""
+    venue = _venue(credentials_venue)
+    if venue is None or exchange != credentials_venue:
+        return Denial("venue_closed", f"{exchange} is not enabled here, or not the credential's exchange")
+    if mode == Mode.PAPER and not (venue.paper or venue.sandbox):
+        return Denial("paper_on_live", f"the strategy's mode is paper, but {venue.name} moves real money")
+    if mode == Mode.LIVE and not _broker_confirms():
+        return Denial("broker_without_confirms", "live orders need RabbitMQ: set BROKER_URL to amqp://…")
     return None
 
 
@@ -142,17 +158,71 @@ def forget_lines() -> None:
 def reconcile_all(now: datetime | None = None) -> int:
     """Compare every account that has something unfinished with its exchange; at start-up and periodically.
 
-    One account's trouble stops no other. Returns how many orders changed or were taken further.
+    One account's trouble stops no other, and a venue that hangs keeps none from its turn: who waited longest comes
+    first, each gets ACCOUNT_SECONDS, and what is left after ROUND_SECONDS is first in the next round. Returns how many
+    orders changed or were taken further.
     """
-    moment = now or timezone.now()
+    moment, ends = now or timezone.now(), time.monotonic() + ROUND_SECONDS
     trading.expire_unstarted(moment)
-    return sum(_reconcile(account.credential_id) for account in trading.orders_to_reconcile(moment))
+    waiting, hung, done = deque(trading.orders_to_reconcile(moment)), set[str](), 0
+    put_off: deque[trading.Account] = deque()
+    while (waiting or put_off) and time.monotonic() < ends:
+        account = waiting.popleft() if waiting else put_off.popleft()
+        if account.exchange in hung and waiting:
+            put_off.append(account)
+            continue
+        done += _turn(account, moment, hung)
+    if left := len(waiting) + len(put_off):
+        log.warning("reconcile_round_unfinished", accounts_left=left, slow=sorted(hung))
+    return done
+
+
+def _turn(account: trading.Account, moment: datetime, hung: set[str]) -> int:
+    """One account's turn; notes in `hung` the exchange of one that took too long."""
+    trading.note_visit(account, moment)
+    began = time.monotonic()
+    try:
+        return _reconcile(account.credential_id)
+    except SoftTimeLimitExceeded:
+        log.error("reconcile_out_of_time", credential=str(account.credential_id), exchange=account.exchange)
+        raise
+    finally:
+        if time.monotonic() - began > ACCOUNT_SECONDS:
+            log.warning("reconcile_slow", credential=str(account.credential_id), exchange=account.exchange)
+            hung.add(account.exchange)
 
 
 def _reconcile(credential_id: UUID) -> int:
     try:
-        found = trading.reconcile(venue=line(str(credential_id)), credential_id=credential_id, now=timezone.now)
+        venue = cast(Venue, Hurried(line(str(credential_id)), ACCOUNT_SECONDS))
+        found = trading.reconcile(venue=venue, credential_id=credential_id, now=timezone.now, permit=_permit)
     except (TradebotError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         log.warning("reconcile_failed", credential=str(credential_id), error=type(error).__name__)
         return 0
     return found.changed + found.resumed
+
+
+def _permit(command: Command) -> Denial | None:
+    """Why an entry may not be tried again: all that the first attempt had to pass, and the keys of then."""
+    key = str(command.credential_id)
+    refused = _refusal(key, str(command.user_id), command.exchange, Mode(command.mode))
+    if refused is not None:
+        return refused
+    accepted_at = vault.open_credential(key).accepted_at
+    if accepted_at is not None and accepted_at > command.created_at:
+        return Denial("keys_changed", "the account's keys were replaced since; they may be another account's")
+    return None
+
+
+class Hurried:
+    """A venue that is asked for so many seconds and is unavailable from then on."""
+
+    def __init__(self, venue: Venue, seconds: float) -> None:
+        self._venue = venue
+        self._ends = time.monotonic() + seconds
+        self.name = venue.name
+
+    def __getattr__(self, name: str) -> Any:
+        if time.monotonic() > self._ends:
+            raise VenueUnavailable(f"{self.name} answers so slowly that this account's time is over for this round")
+        return getattr(self._venue, name)

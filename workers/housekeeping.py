@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import structlog
-from kombu import Queue
+from django.db import OperationalError, transaction
+from kombu import Message, Queue
 
 import celeryconfig
 from tradebot.celery import app
@@ -32,22 +34,60 @@ def collect_dead_letters() -> int:
             message = bound.get(accept=["json"])
             if message is None:
                 break
-            count += _record(message.headers, message.payload)
+            count += _keep(message)
             message.ack()
     return count
 
 
+def _keep(message: Message) -> bool:
+    """Record one letter; False when there is nothing new to record."""
+    if str(message.headers.get("task")) in topology.TASK_QUEUES:
+        # Beat starts the next one anyway, and there are no items to send back.
+        log.error("housekeeping.task_failed", task=message.headers["task"])
+        return False
+    try:
+        with transaction.atomic():
+            return _record(message.headers, message.payload)
+    except OperationalError:
+        raise
+    except Exception as error:
+        # Anybody may have written it, and the letters behind it must come too.
+        log.exception("housekeeping.unreadable_letter")
+        return _record_body(message, error)
+
+
 def _record(headers: dict[str, Any], payload: Any) -> bool:
     task = str(headers.get("task", ""))
-    stage = next((spec for spec in topology.STAGES.values() if spec.task == task), None)
+    stage = topology.STAGE_OF_TASK.get(task)
     return messaging.record_dead_letter(
-        letter_id=stable_id("dead_letter", headers.get("id", "")),
+        letter_id=stable_id("dead_letter", headers.get("id") or repr(payload)),
         stage=stage.name if stage else task,
         queue=stage.queue_name if stage else "",
         task=task,
         reason=_reason(headers),
-        items=payload[0][0] if payload and payload[0] else [],
+        items=_items(payload),
         attempts=int(headers.get("tradebot_attempt") or 0) + 1,
+        dead_at=datetime.now(UTC),
+    )
+
+
+def _items(payload: Any) -> list[Any]:
+    arguments = payload[0] if payload else []
+    first = arguments[0] if arguments else []
+    return first if isinstance(first, list) else [first]
+
+
+def _record_body(message: Message, error: Exception) -> bool:
+    """Keep a letter that can't be read as its bare text, not to be retried."""
+    body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
+    return messaging.record_dead_letter(
+        letter_id=stable_id("dead_letter", message.headers.get("id", ""), sha256(body).hexdigest()),
+        stage="unreadable",
+        queue="",
+        task=str(message.headers.get("task", "")),
+        reason=f"could not be read as a letter of the pipeline: {type(error).__name__}: {error}"[:2000],
+        items=[{"body": body.decode("utf-8", "backslashreplace")}],
+        attempts=1,
         dead_at=datetime.now(UTC),
     )
 

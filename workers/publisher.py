@@ -49,11 +49,12 @@ def parcels(messages: Iterable[Message]) -> list[Parcel]:
     return [
         Parcel(route.exchange, route.key, route.task, chunk, route.heard)
         for route, wired in groups.items()
-        for chunk in _cut(wired, route.batch, route.max_bytes)
+        for chunk in cut(wired, route.batch, route.max_bytes)
     ]
 
 
-def _cut(wired: Sequence[list[dict[str, Any]]], most: int, max_bytes: int) -> Iterator[list[dict[str, Any]]]:
+def cut(wired: Iterable[list[dict[str, Any]]], most: int, max_bytes: int) -> Iterator[list[dict[str, Any]]]:
+    """Units put together to bodies of at most `most` items and about `max_bytes` bytes; no unit is ever divided."""
     chunk: list[dict[str, Any]] = []
     size = 0
     for unit in wired:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import select
 import time
-from itertools import groupby
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import structlog
 from django.db import OperationalError, connection, transaction
 
 from tradebot.contracts import messages as contracts
+from tradebot.contracts.errors import PermanentError
+from tradebot.contracts.ids import stable_id
 from tradebot.contracts.messages import Message, from_wire
 from tradebot.messaging.models import OutboxMessage
-from tradebot.messaging.services import CHANNEL
-from workers import publisher
+from tradebot.messaging.services import CHANNEL, record_dead_letter
+from workers import publisher, topology
+
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, msgspec.ValidationError, PermanentError)
+
+Unit = list[dict[str, Any]]
+"""Items, as JSON, that must travel together."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +67,7 @@ class Relay:
 
 
 def drain() -> int:
-    """Publish one batch of the outbox; returns how many rows went out."""
+    """Publish one batch of the outbox; returns how many rows are done with."""
     with transaction.atomic():
         rows = list(OutboxMessage.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
         if rows:
@@ -67,15 +77,45 @@ def drain() -> int:
 
 
 def _parcels(rows: list[OutboxMessage]) -> list[publisher.Parcel]:
-    plain = [_message(row) for row in rows if not row.queue]
-    aimed = sorted((row for row in rows if row.queue), key=lambda row: (row.queue, row.task))
-    back = [
-        publisher.to_queue(queue, task, [row.payload for row in group])
-        for (queue, task), group in groupby(aimed, key=lambda row: (row.queue, row.task))
-    ]
-    return publisher.parcels(plain) + back
+    plain: list[Message] = []
+    back: dict[topology.Stage, list[Unit]] = {}
+    for row in rows:
+        try:
+            if row.queue:
+                back.setdefault(topology.STAGE_OF_TASK[row.task], []).append(_unit(row))
+            else:
+                plain.append(_message(row))
+        except UNREADABLE as error:
+            _set_aside(row, error)
+    return [*publisher.parcels(plain), *(parcel for stage, units in back.items() for parcel in _returned(stage, units))]
 
 
 def _message(row: OutboxMessage) -> Message:
     kind: type[Message] = getattr(contracts, row.kind)
-    return from_wire(kind, row.payload)
+    message = from_wire(kind, row.payload)
+    topology.route([message])
+    return message
+
+
+def _unit(row: OutboxMessage) -> Unit:
+    return msgspec.convert(row.payload, Unit)
+
+
+def _returned(stage: topology.Stage, units: list[Unit]) -> Iterator[publisher.Parcel]:
+    for chunk in publisher.cut(units, stage.batch, stage.max_bytes):
+        yield publisher.to_queue(stage.queue_name, stage.task, chunk)
+
+
+def _set_aside(row: OutboxMessage, error: Exception) -> None:
+    """What can't be read now never can: operators find it among the dead letters, the others need not wait for it."""
+    log.error("relay.unreadable", row=row.pk, kind=row.kind, reason=str(error))
+    record_dead_letter(
+        letter_id=stable_id("outbox", row.pk, row.created_at),
+        stage="outbox",
+        queue="",
+        task=row.task or row.kind,
+        reason=f"the outbox could not read it: {type(error).__name__}: {error}",
+        items=row.payload if isinstance(row.payload, list) else [row.payload],
+        attempts=1,
+        dead_at=datetime.now(UTC),
+    )

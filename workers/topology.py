@@ -65,6 +65,8 @@ STAGES = {
 }
 """The way of a post, in order."""
 
+STAGE_OF_TASK = {stage.task: stage for stage in STAGES.values()}
+
 WORK_QUEUES = ("crawl", "housekeeping")
 """Queues of tasks that beat starts; they carry no messages of the pipeline."""
 

@@ -25,7 +25,8 @@ def before_fork(**_: Any) -> None:
 
         language.warm_up()
     if "features" in _queues():
-        import apps.signals.adapters.embedder  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import tokenizers  # noqa: F401
     gc.collect()
     # Pages that the collector never touches again stay shared between parent and children.
     gc.freeze()

@@ -133,7 +133,15 @@ class CredentialForm(forms.ModelForm[Credential]):
         if len(typed) == 1 or (not typed and self.instance._state.adding):
             missing = "secret" if typed == ["api_key"] else "api_key"
             self.add_error(missing, "Key and secret belong together: type both.")
+        elif len(typed) == 2:
+            self._check_keys(given["api_key"], given["secret"])
         return given
+
+    def _check_keys(self, api_key: str, secret: str) -> None:
+        try:
+            services.check_keys(api_key, secret)
+        except InvalidField as error:
+            self.add_error(error.field, f"It {error.reason}.")
 
 
 @admin.register(Credential)
@@ -178,6 +186,10 @@ class CredentialAdmin(ModelAdmin):
 
     @admin.action(description="Destroy the keys", permissions=["change"])
     def destroy_keys(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
-        for credential_id in queryset.values_list("pk", flat=True):
-            services.delete_credential(credential_id=credential_id)
-        messages.success(request, "The keys are gone. Remove them at the exchange as well.")
+        for row in queryset:
+            try:
+                services.delete_credential(credential_id=row.pk)
+            except InvalidField as error:
+                messages.error(request, f"{row}: {error.reason}")
+            else:
+                messages.success(request, f"The keys of {row} are gone. Remove them at the exchange as well.")

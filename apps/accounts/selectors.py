@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F
 
 from apps.accounts.models import Credential, CredentialStatus, User
 
@@ -78,8 +79,10 @@ def usable(asked: Iterable[tuple[UUID, UUID | None]]) -> dict[tuple[UUID, UUID |
 
 
 def pending_credentials(limit: int = 100) -> tuple[CredentialView, ...]:
-    """Credentials that a worker has yet to check, oldest first."""
-    rows = Credential.objects.filter(status=CredentialStatus.PENDING).order_by("created_at")[:limit]
+    """Credentials that a worker has yet to check: those never tried first, then by their last try. However many a
+    venue does not answer for, everybody's turn comes."""
+    last_try = F("checked_at").asc(nulls_first=True)
+    rows = Credential.objects.filter(status=CredentialStatus.PENDING).order_by(last_try, "created_at")[:limit]
     return tuple(map(_view, rows))
 
 

@@ -22,22 +22,27 @@ from apps.accounts.domain import envelope
 from apps.accounts.domain.envelope import Secret
 from apps.accounts.models import ApiToken, Credential, CredentialStatus, Scope, User
 from apps.accounts.selectors import PAPER
+from apps.trading import selectors as trading
 from tradebot.contracts.errors import InvalidField
+from tradebot.messaging.jsonb import as_text
 
 TOKEN_MARK = "tb_"  # noqa: S105 - the visible beginning of every token, so that log masking and scanners can find one
 TOKEN_DAYS = 90
 SEEN_EVERY = timedelta(minutes=1)
+OPEN_SHOWN = 10
 HINTED_LENGTH = 12
 """Of a shorter API key the last four characters would be too much to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedCredential:
-    """Keys of one venue account, in the clear. Call `secret.reveal()` at the last moment; neither shows in a repr."""
+    """Keys of one venue account, in the clear. Call `secret.reveal()` at the last moment; neither shows in a repr.
+    `accepted_at`: when the venue last said whether it takes them."""
 
     venue: str
     api_key: str = field(repr=False)
     secret: Secret
+    accepted_at: datetime | None = None
 
 
 # --- users -----------------------------------------------------------------------------------------------------------
@@ -132,9 +137,9 @@ def save_credential(
     """Seal and store an account's keys, PENDING until a worker has checked them. A user's first paper account
     becomes their default.
 
-    Raises InvalidField for an empty key or secret, or a default account that is no paper account.
+    Raises InvalidField for a key or secret that is empty or not ASCII, or a default account that is no paper account.
     """
-    _need_keys(api_key, secret)
+    check_keys(api_key, secret)
     _need_paper(venue, is_default=is_default)
     row = Credential(user=user, venue=venue, label=label, key_hint=_hint(api_key), opens_account=opens_account)
     row.envelope = _seal(row, api_key, secret)
@@ -167,12 +172,13 @@ def request_paper_account(*, user: User, label: str = "") -> Credential:
 def replace_keys(*, credential_id: UUID, api_key: str, secret: str) -> None:
     """New keys for the same account: PENDING again until a worker has checked them.
 
-    Raises InvalidField for an empty key or secret, Credential.DoesNotExist.
+    Raises InvalidField for a key or secret that is empty or not ASCII, Credential.DoesNotExist.
     """
-    _need_keys(api_key, secret)
+    check_keys(api_key, secret)
     row = Credential.objects.select_for_update().get(pk=credential_id, deleted_at=None)
     row.envelope, row.key_hint = _seal(row, api_key, secret), _hint(api_key)
     row.status, row.status_reason, row.opens_account = CredentialStatus.PENDING, "", False
+    row.checked_at = None
     row.save()
 
 
@@ -190,8 +196,15 @@ def make_default(*, credential_id: UUID) -> None:
     Credential.objects.filter(pk=row.pk).update(is_default=True)
 
 
+@transaction.atomic
 def delete_credential(*, credential_id: UUID) -> None:
-    """Destroy an account's keys. The row stays, REFUSED, because past orders name it."""
+    """Destroy an account's keys. The row stays, REFUSED, because past orders name it.
+
+    Raises InvalidField while orders or guards are open: without the keys nobody could ever learn what became of them.
+    """
+    Credential.objects.select_for_update().filter(pk=credential_id).first()
+    if still_open := trading.unfinished(credential_id):
+        raise InvalidField("", _needed_for(still_open))
     Credential.objects.filter(pk=credential_id, deleted_at=None).update(
         envelope={},
         status=CredentialStatus.REFUSED,
@@ -201,13 +214,28 @@ def delete_credential(*, credential_id: UUID) -> None:
     )
 
 
+def _needed_for(still_open: Sequence[str]) -> str:
+    shown = ", ".join(still_open[:OPEN_SHOWN]) + (", …" if len(still_open) > OPEN_SHOWN else "")
+    return (
+        f"the keys are still needed, this is open: {shown}. Switch off the strategies that use this account, cancel "
+        "its open orders at the exchange and wait until its guarded coins are sold; then delete it."
+    )
+
+
 def mark_credential(*, credential_id: UUID | str, active: bool, reason: str = "") -> None:
     """Record what the venue said about the keys: ACTIVE, or REFUSED with its reason."""
     Credential.objects.filter(pk=credential_id, deleted_at=None).update(
         status=CredentialStatus.ACTIVE if active else CredentialStatus.REFUSED,
-        status_reason=reason[:300],
+        status_reason=as_text(reason)[:300],
         checked_at=timezone.now(),
     )
+
+
+def note_check(*, credential_id: UUID | str, reason: str | None = None) -> None:
+    """Record that the keys are being tried now, or why that told nothing; the next in turn are then others."""
+    told = {} if reason is None else {"status_reason": as_text(reason)[:300]}
+    pending = Credential.objects.filter(pk=credential_id, status=CredentialStatus.PENDING)
+    pending.update(checked_at=timezone.now(), **told)
 
 
 def open_credential(credential_id: UUID | str) -> OpenedCredential:
@@ -220,7 +248,7 @@ def open_credential(credential_id: UUID | str) -> OpenedCredential:
     if row is None:
         raise InvalidField("credential_id", f"{credential_id} is unknown or deleted")
     opened = json.loads(envelope.unseal(row.envelope, _record(row), keys.ring()).reveal())
-    return OpenedCredential(venue=row.venue, api_key=opened["api_key"], secret=Secret(opened["secret"]))
+    return OpenedCredential(row.venue, opened["api_key"], Secret(opened["secret"]), row.checked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +276,16 @@ def rotate_batch(*, after: UUID, size: int = 200) -> Rotated | None:
     return Rotated(batch[-1].pk, len(batch), len(stale)) if batch else None
 
 
-def _need_keys(api_key: str, secret: str) -> None:
-    for name, value in (("api_key", api_key), ("secret", secret)):
+def check_keys(api_key: str, secret: str) -> None:
+    """Raise InvalidField for what no exchange gives out: an empty key, or one with letters or control characters that
+    could not even be sent. A secret may have several lines (a PEM key)."""
+    for name, value, shown in (("api_key", api_key, api_key), ("secret", secret, "".join(secret.split()))):
         if not value.strip():
             raise InvalidField(name, "must not be empty; create a trade-only key at the exchange and paste it here")
+        if not (shown.isascii() and shown.isprintable()):
+            raise InvalidField(
+                name, "may have only plain letters, digits and signs (ASCII); copy it again from the exchange"
+            )
 
 
 def _hint(api_key: str) -> str:

@@ -83,6 +83,7 @@ class Signal(models.Model):
 
     class Meta:
         ordering = ("-timestamp", "-id")
+        constraints = (models.UniqueConstraint(fields=("post",), name="signals_one_a_post"),)
         indexes = (
             models.Index(fields=("-timestamp", "-id"), name="signals_signal_recent"),
             models.Index(fields=("owner", "-timestamp"), name="signals_signal_owner"),

@@ -17,7 +17,7 @@ from apps.signals.domain.coins import catalogue
 from apps.signals.domain.ensemble import Judgement
 from apps.signals.domain.verdict import Verdict
 from apps.signals.models import Analysis, Coin, Signal
-from apps.signals.selectors import SignalView, signals_by_id
+from apps.signals.selectors import SignalView, signals_by_id, signals_of_posts
 from tradebot.contracts.ids import stable_id
 from tradebot.contracts.messages import Evidence
 from tradebot.contracts.ports import Embedder
@@ -52,9 +52,9 @@ def signal_id(story_id: UUID, direction: Direction) -> UUID:
 def record(*, decided: Sequence[Decided]) -> dict[UUID, SignalView]:
     """Store verdicts and signals together, and give what is stored by post; posts that name no coin give nothing.
 
-    Where a row was there already it stays as it was, and is what is given: a post is never decided twice. Both kinds
-    go in by one statement, which is whole or not at all; through the ORM the analyze stage takes three times the
-    processor for one post (measured).
+    Where a row was there already it stays as it was, and is what is given: a post is never decided twice, not even by
+    two workers at the same moment (the database holds one signal a post). Both kinds go in by one statement, which is
+    whole or not at all; through the ORM the analyze stage takes three times the processor for one post (measured).
     """
     now = timezone.now()
     made: dict[UUID, SignalView] = {}
@@ -62,8 +62,12 @@ def record(*, decided: Sequence[Decided]) -> dict[UUID, SignalView]:
         if each.coins:
             made.setdefault(each.signal_id, _signal(each, now))
     inserted = _insert([_analysis(each.post_id, verdict) for each in decided for verdict in each.verdicts], made, now)
-    stored = {**made, **signals_by_id(older)} if (older := list(made.keys() - inserted)) else made
-    return {each.post_id: stored[each.signal_id] for each in decided if each.coins}
+    told = [each for each in decided if each.coins]
+    if older := [each for each in told if each.signal_id not in inserted]:
+        made |= signals_by_id([each.signal_id for each in older])
+        first = {post_id: signals[0] for post_id, signals in signals_of_posts([each.post_id for each in older]).items()}
+        return {each.post_id: first.get(each.post_id, made[each.signal_id]) for each in told}
+    return {each.post_id: made[each.signal_id] for each in told}
 
 
 _RECORD = f"""
@@ -98,15 +102,15 @@ def _insert(analyses: Sequence[_AnalysisRow], signals: Mapping[UUID, SignalView]
 
 _MARK = f"""
 UPDATE {Signal._meta.db_table} SET dispatched_at = %s WHERE id = ANY(%s::uuid[]) AND dispatched_at IS NULL
+RETURNING id
 """  # noqa: S608 - the table's own name
 
 
-def mark_dispatched(signal_ids: Sequence[UUID]) -> int:
-    """Note that strategies were matched against these signals; returns how many were not marked before."""
+def mark_dispatched(signal_ids: Sequence[UUID]) -> set[UUID]:
+    """Note that strategies were matched against these signals; returns those that were not marked before."""
     with connection.cursor() as cursor:
         cursor.execute(_MARK, [timezone.now(), list(signal_ids)])
-        changed: int = cursor.rowcount
-    return changed
+        return {row[0] for row in cursor.fetchall()}
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.sources import selectors, statements
+from apps.sources.domain.clean import storable
 from apps.sources.domain.draft import Draft, draft
 from apps.sources.domain.near import is_near
 from apps.sources.domain.picture import ImageRead, StoredMedia
@@ -25,6 +26,7 @@ from tradebot.messaging import services as messaging
 
 NEAR_WINDOW = timedelta(hours=24)
 _LONGEST_PAUSE = timedelta(hours=1)
+_NOTE_LIMIT = 2_000
 
 
 class Outcome(StrEnum):
@@ -90,10 +92,14 @@ def due_sources(now: datetime, limit: int = 100) -> list[selectors.SourceView]:
     return [selectors.source_view(row) for row in claimed]
 
 
-def finish_crawl(*, name: str, now: datetime, result: str, state: Mapping[str, Any]) -> None:
-    """Note that a crawl went well, and keep what its plugin wants back."""
+def finish_crawl(*, name: str, now: datetime, result: str, state: Mapping[str, Any], note: str = "") -> None:
+    """Note that a crawl went well, and keep what its plugin wants back. `note`: what was dropped on the way."""
     Source.objects.filter(name=name).update(
-        last_run_at=now, last_result=result[:200], last_error="", failures=0, state=dict(state)
+        last_run_at=now,
+        last_result=storable(result)[:200],
+        last_error=storable(note)[:_NOTE_LIMIT],
+        failures=0,
+        state=dict(state),
     )
 
 
@@ -105,7 +111,7 @@ def fail_crawl(*, name: str, now: datetime, error: str) -> None:
         return
     row.failures += 1
     pause = timedelta(seconds=row.interval_seconds) * 2 ** min(row.failures, 12)
-    row.last_run_at, row.last_result, row.last_error = now, "failed", error[:2000]
+    row.last_run_at, row.last_result, row.last_error = now, "failed", storable(error)[:_NOTE_LIMIT]
     row.next_run_at = now + max(timedelta(seconds=row.interval_seconds), min(pause, _LONGEST_PAUSE))
     row.save(update_fields=["failures", "last_run_at", "last_result", "last_error", "next_run_at"])
 

@@ -72,6 +72,7 @@ class Account(models.Model):
     credential = models.OneToOneField(CREDENTIAL, primary_key=True, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     sequence = models.BigIntegerField(default=0)
+    visited_at = models.DateTimeField(null=True, blank=True, help_text="When the reconciler last turned to it.")
 
     def __str__(self) -> str:
         return str(self.credential_id)

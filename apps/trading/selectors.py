@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q
 
-from apps.trading.domain.states import AT_VENUE, CommandState, OrderStatus
+from apps.trading.domain.states import AT_VENUE, LIVE, WORKING, CommandState, OrderStatus
 from apps.trading.models import Command, ExecutionReport, Fill, Order, Position
 from tradebot.contracts.values import Leg
 
@@ -85,6 +85,15 @@ def positions(user_id: UUID) -> tuple[PositionView, ...]:
         PositionView(r.credential_id, r.coin, r.quote, r.amount, r.cost_quote, r.realised_quote, r.updated_at)
         for r in rows
     )
+
+
+def unfinished(credential_id: UUID) -> tuple[str, ...]:
+    """What is still open on an account, in words: orders that are not at their end, guards, undecided retries."""
+    orders = Order.objects.filter(credential_id=credential_id, status__in=[status.value for status in LIVE])
+    commands = Command.objects.filter(credential_id=credential_id, state__in=[state.value for state in WORKING])
+    waiting = commands.exclude(pk__in=orders.values("command_id"))
+    said = [f"{order} ({order.leg} order)" for order in orders]
+    return (*said, *(f"{'guard' if row.leg == Leg.PROTECT else row.leg} of {row.pair}" for row in waiting))
 
 
 def view(row: Order) -> OrderView:

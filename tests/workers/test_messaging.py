@@ -70,8 +70,8 @@ def test_a_retried_dead_letter_goes_back_to_its_stage(broker: Broker) -> None:
     collect_dead_letters()
     [letter] = selectors.dead_letters()
 
-    assert services.retry_dead_letters([letter.id]) == 1
-    assert services.retry_dead_letters([letter.id]) == 0
+    assert services.retry_dead_letters([letter.id]).sent == 1
+    assert services.retry_dead_letters([letter.id]).sent == 0
     relay.drain()
 
     assert [[item["data"] for item in body] for body in broker.bodies("clean")] == [[5]]
@@ -85,6 +85,46 @@ def test_a_dropped_dead_letter_stays_on_record(broker: Broker) -> None:
 
     assert services.drop_dead_letters([letter.id]) == 1
     assert [found.state for found in selectors.dead_letters(state=None)] == ["dropped"]
+
+
+def test_a_letter_that_jsonb_can_not_hold_keeps_no_other_waiting(broker: Broker) -> None:
+    odd = {**to_wire(crawler_message()), "data": "a\x00b", "author": 5}
+    Harness(topology.STAGES["clean"], lambda batch: []).receive([odd], Delivery(0, redelivered=False))
+    _bury(broker)
+
+    assert collect_dead_letters() == 2
+    assert {letter.items[0]["data"] for letter in selectors.dead_letters()} == {"a\\u0000b", 5}
+    assert broker.take("dead_letters") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[" * 100_000, b"[[" + b"9" * 5_000 + b"]]", b"5", b'{"a": 1}', b"\xff\x00"],
+    ids=["half", "deep", "long number", "number", "object", "not utf-8"],
+)
+def test_a_letter_that_nobody_can_read_is_kept_as_text_and_keeps_no_other_waiting(broker: Broker, body: bytes) -> None:
+    headers = {"id": "synthetic", "task": "tradebot.clean"}
+    broker.channel.basic_publish(
+        broker.channel.prepare_message(body, headers=headers, content_type="application/json"),
+        exchange=topology.DEAD_LETTERS,
+        routing_key="clean",
+    )
+    root = _bury(broker)
+
+    assert collect_dead_letters() == 2
+    assert selectors.dead_roots([root]) == {root}
+    [unreadable] = selectors.dead_letters(stage="unreadable")
+    assert unreadable.items[0]["body"]
+    assert broker.take("dead_letters") is None
+
+
+def test_a_failed_task_of_beat_is_no_dead_letter(broker: Broker) -> None:
+    publisher.send([publisher.Parcel(topology.DEAD_LETTERS, "crawl", "tradebot.crawl", ["my-feed"])])  # type: ignore[list-item]
+    _bury(broker)
+
+    assert collect_dead_letters() == 1
+    assert [letter.stage for letter in selectors.dead_letters()] == ["clean"]
+    assert broker.take("dead_letters") is None
 
 
 def test_a_message_the_broker_gave_up_says_that_its_worker_died(broker: Broker, broker_connection: Connection) -> None:

@@ -17,7 +17,7 @@ environment:
   REDIS_URL=redis://…    each also as NAME_FILE, the path of a file that holds the value
   VAR_DIR=var            where the stack keeps its data, secrets, logs and run.json
   TRADEBOT_CACHE=…       where packages are unpacked for those who are not root (~/.cache/tradebot)
-  EXIT=1                 demo: stop when the last order is filled, exit 0 only if all are
+  EXIT=1                 demo: stop at the end, exit 0 only if all expected orders are there
 
 examples:
   python -m tradebot.embedded up                        the stack for real use

@@ -50,9 +50,10 @@ def down(display: Display) -> int:
 
 
 def status(display: Display) -> int:
-    """Shows every program and where to look; 3 when nothing runs."""
+    """Shows every program and where to look; 3 when nothing runs. StackError when the supervisor alone is gone."""
     layout = Layout.default()
     if not layout.control.is_dir() or not Supervisor(layout).is_running():
+        _require_no_leftovers(layout)
         display.say("not running; `make up` or `make demo` starts it")
         return 3
     display.states(Supervisor(layout).states())
@@ -68,13 +69,23 @@ def demo(display: Display) -> int:
             raise StackError("a stack is already running on this var/", remedy="`make down`, then `make demo` again")
         with _stopped_at_end(Stack(layout, choice("embedded", tied=True), display), display) as stack:
             _bring_up(stack)
-            code = _run([sys.executable, "manage.py", "demo"], stack.environment())
+            code = _run([sys.executable, "manage.py", "demo", "--no-addresses"], stack.environment())
+            stack.require_supervisor()
             if os.environ.get("EXIT") not in {None, "", "0"}:
                 return code
             _show_addresses(layout, display)
             display.say("Ctrl-C stops everything")
             stack.wait_end()
     return code
+
+
+def _require_no_leftovers(layout: Layout) -> None:
+    left = ownership.owned(layout.var, postgres.home_of(layout.var))
+    if left:
+        raise StackError(
+            f"the supervisor is gone, but {len(left)} of its processes go on without it",
+            remedy="`make down` ends them; `make up` or `make demo` ends them and starts anew",
+        )
 
 
 def execute(display: Display, command: list[str], *, durable: bool = True, programs: bool = False) -> int:

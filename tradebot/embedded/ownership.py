@@ -34,8 +34,13 @@ def owned(var: Path, database: Path) -> list[Process]:
     folder, which no one else does.
     """
     spared = _ancestors(os.getpid())
-    found = (_identify(pid) for pid in _pids() if pid not in spared and _belongs(pid, var, database))
+    found = (identify(pid) for pid in _pids() if pid not in spared and _belongs(pid, var, database))
     return [process for process in found if process is not None]
+
+
+def family(pid: int, processes: list[Process]) -> list[Process]:
+    """Those of the processes that are `pid` or descend from it."""
+    return [process for process in processes if pid in _ancestors(process.pid)]
 
 
 def end(processes: list[Process], patience: float = 10) -> None:
@@ -52,7 +57,10 @@ def is_alive(process: Process) -> bool:
 
 
 def die_with(parent: int) -> Callable[[], None]:
-    """A `preexec_fn` that has the kernel send TERM to the child when `parent`, its starter, dies (prctl(2))."""
+    """Has the kernel send TERM to the process that calls the result when `parent`, its starter, dies (prctl(2)).
+
+    A `preexec_fn`, or for a forked child to call itself.
+    """
     # Loaded before the fork: between fork and exec a lock of the loader may be held by nobody.
     libc = ctypes.CDLL(None)
 
@@ -77,7 +85,8 @@ def _belongs(pid: int, var: Path, database: Path) -> bool:
     return f"{MARK}={var}".encode() in environment or folder == str(database / "data")
 
 
-def _identify(pid: int) -> Process | None:
+def identify(pid: int) -> Process | None:
+    """The process that has this number now; None when none has."""
     started = _started(pid)
     if started is None:
         return None

@@ -138,9 +138,21 @@ class Stack:
             raise StackError(f"`manage.py {' '.join(arguments)}` ended with code {done.returncode}", log=log)
 
     def wait_end(self) -> None:
-        """Returns when the supervisor ends by itself."""
+        """Waits for as long as the supervisor lives. It never should end by itself: StackError when it does."""
         if self._process is not None:
             self._process.wait()
+            self.require_supervisor()
+
+    def require_supervisor(self) -> None:
+        """StackError when the supervisor that this stack started has ended."""
+        code = None if self._process is None else self._process.poll()
+        if code is not None:
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+            raise StackError(
+                f"the supervisor {how}, so nothing looks after the programs any more; they are stopped",
+                remedy="start again",
+                log=None if code < 0 else self.layout.log("supervisord"),
+            )
 
     # --- what it consists of -----------------------------------------------------------------------------------------
 
@@ -231,8 +243,10 @@ def stop(layout: Layout, supervisor: subprocess.Popen[bytes] | None = None) -> i
     """Stops the stack of this var/, whoever started it, and removes its addresses. Returns how many processes ended."""
     database = home_of(layout.var)
     before = ownership.owned(layout.var, database)
-    if Supervisor(layout).shutdown():
-        ownership.await_end(before, _STOP_SECONDS)
+    remote = Supervisor(layout)
+    if (pid := remote.pid()) and remote.shutdown():
+        # Only what it stops is awaited: whoever lost his parent never hears of it.
+        ownership.await_end(ownership.family(pid, before), _STOP_SECONDS)
     ownership.end(ownership.owned(layout.var, database))
     if supervisor is not None:
         supervisor.wait()

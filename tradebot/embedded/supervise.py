@@ -188,6 +188,13 @@ class Supervisor:
             return False
         return True
 
+    def pid(self) -> int | None:
+        """supervisord's own process; None when none answers."""
+        try:
+            return int(self._call("getPID"))
+        except _LOST_SUPERVISOR:
+            return None
+
     def wait_running(self, process: subprocess.Popen[bytes], timeout: float = 20) -> None:
         """Returns once it answers. StackError when it ends instead, or is silent for `timeout` seconds."""
         deadline = time.monotonic() + timeout

@@ -28,12 +28,18 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     search_fields = ("reason", "root_ids")
     actions = ("retry", "drop")
 
-    @admin.action(description="Send back to its stage", permissions=["view"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        count = services.retry_dead_letters(list(queryset.values_list("id", flat=True)))
-        messages.success(request, f"{count} sent back")
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        """Who may change dead letters may settle them; the page itself stays read-only for everybody."""
+        return request.user.has_perm("messaging.change_deadletter")
 
-    @admin.action(description="Drop", permissions=["view"])
+    @admin.action(description="Send back to its stage", permissions=["settle"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        done = services.retry_dead_letters(list(queryset.values_list("id", flat=True)))
+        messages.success(request, f"{done.sent} sent back")
+        for reason in done.refused:
+            messages.error(request, reason)
+
+    @admin.action(description="Drop", permissions=["settle"])
     def drop(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         count = services.drop_dead_letters(list(queryset.values_list("id", flat=True)))
         messages.success(request, f"{count} dropped")

@@ -10,9 +10,10 @@ from django.db import models
 
 
 class OutboxMessage(models.Model):
-    """One item to publish, written in the transaction that caused it; the relay deletes it once the broker confirmed.
+    """What to publish, written in the transaction that caused it; the relay deletes it once the broker confirmed.
 
-    `queue` and `task` are set only for an item that goes straight back to one stage (a retried dead letter).
+    `queue` and `task` are set only for what goes straight back to one stage (a retried dead letter); its payload is
+    then the list of items that must travel together.
     """
 
     kind = models.CharField(max_length=60)

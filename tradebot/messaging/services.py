@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,9 +12,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tradebot.contracts.messages import Message, to_wire
+from tradebot.messaging.jsonb import as_jsonb, as_text
 from tradebot.messaging.models import DeadLetter, OutboxMessage
 
 CHANNEL = "tradebot_outbox"
+_NAME_LIMIT, _TASK_LIMIT, _ROOT_LIMIT = 60, 120, 200
+_NO_RETRY = "{0.id} ({0.stage}) holds no messages of a stage and can't be sent back; read its reason, then drop it"
 
 
 def enqueue(messages: Sequence[Message]) -> None:
@@ -32,16 +36,18 @@ def record_dead_letter(
     attempts: int,
     dead_at: datetime,
 ) -> bool:
-    """Keep a dead letter; False when this one is already there (the broker delivered it twice)."""
-    roots = [str(item["root_id"]) for item in items if isinstance(item, dict) and "root_id" in item]
+    """Keep a dead letter; False when this one is already there (the broker delivered it twice). What the table can't
+    hold is escaped; without a `queue` the letter can't be retried."""
+    kept = as_jsonb(items)
+    roots = [str(item["root_id"])[:_ROOT_LIMIT] for item in kept if isinstance(item, dict) and "root_id" in item]
     _, created = DeadLetter.objects.get_or_create(
         id=letter_id,
         defaults={
-            "stage": stage,
+            "stage": as_text(stage)[:_NAME_LIMIT],
             "queue": queue,
-            "task": task,
-            "reason": reason,
-            "items": items,
+            "task": as_text(task)[:_TASK_LIMIT],
+            "reason": as_text(reason),
+            "items": kept,
             "root_ids": roots,
             "attempts": attempts,
             "dead_at": dead_at,
@@ -50,19 +56,41 @@ def record_dead_letter(
     return created
 
 
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many letters went back, and why the others stay where they are."""
+
+    sent: int
+    refused: list[str]
+
+
 @transaction.atomic
-def retry_dead_letters(ids: Sequence[UUID]) -> int:
-    """Send the open ones among `ids` back to their stage; returns how many."""
-    letters = list(DeadLetter.objects.select_for_update().filter(id__in=ids, state=DeadLetter.State.OPEN))
+def retry_dead_letters(ids: Sequence[UUID]) -> Retried:
+    """Send the open ones among `ids` back to their stage, if they came from one. One row of the outbox for each post:
+    its pictures stay together."""
+    found = list(DeadLetter.objects.select_for_update().filter(id__in=ids, state=DeadLetter.State.OPEN))
+    letters = [letter for letter in found if _retryable(letter)]
     _store(
         [
-            OutboxMessage(kind="dead_letter", payload=item, queue=letter.queue, task=letter.task)
+            OutboxMessage(kind="dead_letter", payload=unit, queue=letter.queue, task=letter.task)
             for letter in letters
-            for item in letter.items
+            for unit in _units(letter.items)
         ]
     )
     _settle(letters, DeadLetter.State.RETRIED)
-    return len(letters)
+    return Retried(len(letters), [_NO_RETRY.format(letter) for letter in found if not _retryable(letter)])
+
+
+def _retryable(letter: DeadLetter) -> bool:
+    items = letter.items
+    return bool(letter.queue and isinstance(items, list) and items and all(isinstance(item, dict) for item in items))
+
+
+def _units(items: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    units: dict[str, list[dict[str, Any]]] = {}
+    for number, item in enumerate(items):
+        units.setdefault(str(item.get("post_id") or f"#{number}"), []).append(item)
+    return list(units.values())
 
 
 @transaction.atomic

@@ -38,11 +38,11 @@ def gauges(now: Progress, played: int) -> tuple[Gauge, ...]:
         Gauge("cleaned", now.posts, "cyan"),
         Gauge("duplicates", now.duplicates, "yellow"),
         Gauge("judged", now.analysed, "cyan"),
-        Gauge("signals", now.signals, "magenta"),
+        Gauge("signals to trade", now.signals, "magenta"),
         Gauge("commands", now.commands, "magenta"),
         Gauge("denied", now.denied, "yellow"),
-        Gauge("orders", now.orders, "blue"),
-        Gauge("filled", now.filled, "green"),
+        Gauge("entries and exits", now.orders, "blue"),
+        Gauge("entries and exits filled", now.filled, "green"),
         Gauge("dead letters", now.dead_lettered, "red"),
     )
 

@@ -85,8 +85,22 @@ def unfulfilled(chapters: Sequence[Chapter]) -> list[str]:
         f"{chapter.beat.message.id}: {wanted}"
         for chapter in chapters
         for wanted in chapter.beat.orders
-        if not any(order.fulfils(wanted) for order in chapter.orders)
+        if _fulfilling(chapter, wanted) is None
     ]
+
+
+def total(chapters: Sequence[Chapter]) -> str:
+    """One sentence: how many of the expected orders are there, how many of those filled, how many stops rest."""
+    found = [order for chapter in chapters for wanted in chapter.beat.orders if (order := _fulfilling(chapter, wanted))]
+    wanted = sum(len(chapter.beat.orders) for chapter in chapters)
+    filled = sum(order.status in FILLED for order in found)
+    resting = len(found) - filled
+    stops = f", {resting} {'stop' if resting == 1 else 'stops'} resting at the exchange" if resting else ""
+    return f"{len(found)} of {wanted} expected orders: {filled} filled{stops}."
+
+
+def _fulfilling(chapter: Chapter, wanted: Expected) -> OrderTold | None:
+    return next((order for order in chapter.orders if order.fulfils(wanted)), None)
 
 
 def uninvited(chapters: Sequence[Chapter]) -> list[str]:

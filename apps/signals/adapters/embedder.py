@@ -8,16 +8,19 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 import structlog
 from django.conf import settings
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
 
 from tradebot.contracts.errors import NotConfigured
+
+if TYPE_CHECKING:
+    # 23 MB that only a process with a model needs, while every process that knows the tasks imports this module.
+    import onnxruntime as ort
+    from tokenizers import Encoding
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +36,15 @@ Vectors = NDArray[np.float32]
 
 def providers() -> list[str]:
     """Execution providers to ask for, best first."""
+    import onnxruntime as ort
+
     return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in ort.get_available_providers()]
 
 
 def session(model: Path, threads: int) -> ort.InferenceSession:
     """An onnxruntime session with `threads` threads; raises NotConfigured when the file is absent."""
+    import onnxruntime as ort
+
     if not model.is_file():
         raise NotConfigured(f"{model.name} is missing: restore apps/signals/weights or rebuild it (its README)")
     options = ort.SessionOptions()
@@ -53,6 +60,8 @@ class MiniLM:
     """The Embedder port over all-MiniLM-L6-v2; reads the first 128 tokens of a text. Safe for several threads."""
 
     def __init__(self, threads: int = 1, weights: Path = WEIGHTS) -> None:
+        from tokenizers import Tokenizer
+
         model = weights / "minilm.int8.onnx"
         self._session = session(model, threads)
         self._tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))

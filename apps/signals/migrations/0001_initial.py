@@ -143,6 +143,7 @@ class Migration(migrations.Migration):
                         name="signals_signal_waiting",
                     ),
                 ],
+                "constraints": [models.UniqueConstraint(fields=("post",), name="signals_one_a_post")],
             },
         ),
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import calendar
 import hashlib
 import io
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +18,8 @@ from django.conf import settings
 from apps.sources import selectors
 from apps.sources.adapters.guarded import Fetched, GuardedClient
 from apps.sources.domain.address import read_url
-from apps.sources.domain.clean import RAW_LIMIT, visible
-from apps.sources.domain.intake import MEDIA_LIMIT
+from apps.sources.domain.clean import storable, visible
+from apps.sources.domain.intake import MEDIA_LIMIT, TEXT_LIMIT, is_link
 from tradebot.contracts.errors import NotConfigured, PermanentError, UnsafeAddress
 from tradebot.contracts.messages import CrawlerMessage
 
@@ -26,6 +28,8 @@ _MOST_ENTRIES = 200
 _NAME_LIMIT = 200
 _FEED_BYTES = 4 * 1024 * 1024
 """feedparser takes seconds for each hostile megabyte."""
+_REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]+|[0-9]+);?")
+_LONGEST_REFERENCE = 12
 _HEADERS = {"Accept": "application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.5"}
 
 
@@ -100,7 +104,7 @@ class FeedCrawler:
             timestamp=_moment(entry) or self._undated(),
             author=_author(entry) or self._channel,
             channel=self._channel,
-            url=link if link.startswith(("http://", "https://")) and len(link) <= 2000 else "",
+            url=link if is_link(link) else "",
         )
 
     def _undated(self) -> datetime:
@@ -112,10 +116,19 @@ def _entries(answer: Fetched, base: str) -> list[Any]:
     # As a stream: given bytes, feedparser would try them as the name of a local file. `base` is the address we were
     # given, not where it redirects, so that relative guids stay the same when the feed moves.
     headers = {"content-type": answer.headers.get("content-type", ""), "content-location": base}
-    feed = feedparser.parse(io.BytesIO(answer.body), response_headers=headers)
+    feed = feedparser.parse(io.BytesIO(_REFERENCE.sub(_readable, answer.body)), response_headers=headers)
     if not feed.entries and not feed.get("version"):
         raise PermanentError(f"is no RSS or Atom feed ({feed.get('bozo_exception', 'no feed element')})"[:300])
     return list(feed.entries[:_MOST_ENTRIES])
+
+
+def _readable(reference: re.Match[bytes]) -> bytes:
+    """The reference, or nothing where it means no character: on such a one feedparser gives up the whole feed."""
+    digits = reference[1].lower()
+    if len(digits) > _LONGEST_REFERENCE:
+        return b""
+    code = int(digits[1:], 16) if digits.startswith(b"x") else int(digits)
+    return reference[0] if 0 < code <= sys.maxunicode and not 0xD800 <= code <= 0xDFFF else b""
 
 
 def _identity(entry: Any, text: str) -> str:
@@ -127,11 +140,16 @@ def _identity(entry: Any, text: str) -> str:
 
 def _text(entry: Any) -> str:
     contents = entry.get("content") or [{}]
-    title = str(entry.get("title") or "").strip()
-    body = str(entry.get("summary") or contents[0].get("value") or "").strip()
+    title = storable(str(entry.get("title") or "")).strip()
+    body = storable(str(entry.get("summary") or contents[0].get("value") or "")).strip()
     if not title or body.startswith(title):
-        return body[:RAW_LIMIT]
-    return f"{title}\n\n{body}".strip()[:RAW_LIMIT]
+        return _cut(body)
+    return _cut(f"{title}\n\n{body}".strip())
+
+
+def _cut(text: str) -> str:
+    """As much as an outside item may have."""
+    return text.encode()[:TEXT_LIMIT].decode("utf-8", "ignore")
 
 
 def _author(entry: Any) -> str:

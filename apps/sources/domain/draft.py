@@ -7,6 +7,7 @@ from uuid import UUID
 
 from apps.sources.domain.clean import clean, storable
 from apps.sources.domain.identity import channel_of, owner_of, post_id, story_id
+from apps.sources.domain.intake import check_storable
 from apps.sources.domain.language import language
 from apps.sources.domain.near import bands, simhash
 from tradebot.contracts.errors import InvalidField
@@ -30,7 +31,11 @@ class Draft:
 
 
 def draft(message: CrawlerMessage) -> Draft:
-    """Prepare one sighting. Raises InvalidField for a `push:` source that names no user."""
+    """Prepare one sighting. Raises InvalidField for a `push:` source that names no user, and for what can't be stored.
+
+    Anybody with access to the broker may have written it: not every message came through a crawler or the API.
+    """
+    check_storable(message)
     text = clean(message.data)
     mark = simhash(text)
     return Draft(

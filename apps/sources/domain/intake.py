@@ -13,7 +13,7 @@ import msgspec
 from apps.sources.domain.address import URL_LIMIT, read_url
 from apps.sources.domain.clean import RAW_LIMIT, storable
 from tradebot.contracts.errors import InvalidField, UnsafeAddress
-from tradebot.contracts.messages import CrawlerMessage
+from tradebot.contracts.messages import CrawlerMessage, to_wire
 
 TEXT_LIMIT = RAW_LIMIT
 """Bytes of UTF-8 that one post's text may have."""
@@ -21,9 +21,11 @@ MEDIA_LIMIT = 10
 PUBLIC_SOURCES = frozenset({"twitter", "telegram", "rss", "web"})
 """Sources that everybody's strategies may watch; crawlers that packages bring add to them."""
 _REVISION_LIMIT = 2**63 - 1
+_ROOT_LIMIT = 200
 _REQUIRED = ("source", "type", "data", "timestamp", "id", "author")
 _KNOWN = {*_REQUIRED, "media_urls", "url", "revision", "channel"}
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MEDIA_ID = re.compile(r"^media:[0-9a-f]{64}$")
 _YEARS = range(1970, 9999)
 
@@ -60,10 +62,33 @@ def read_crawler_message(
     given = {key: raw[key] for key in _KNOWN & raw.keys()}
     given["timestamp"] = _moment(raw["timestamp"])
     message = _convert({**given, "root_id": str(uuid4()), "seen_at": now})
-    _check_source(message.source, allowed_sources)
+    return _checked(message, allowed_sources, trust=trust, allow=allow_media)
+
+
+def check_crawled(
+    message: CrawlerMessage, *, allowed_sources: Collection[str], allow_media: Collection[str] = ()
+) -> CrawlerMessage:
+    """A crawler's message under the rules for outside items: what a stranger wrote into a feed gets no further than
+    what a stranger pushes. Raises InvalidField naming the field."""
+    given = _convert(to_wire(message))
+    return _checked(given, allowed_sources, trust=False, allow=allow_media)
+
+
+def check_storable(message: CrawlerMessage) -> None:
+    """Raise InvalidField naming the field that no database column can hold."""
     _check_names(message)
+    for index, url in enumerate(message.media_urls):
+        if _UNSTORABLE.search(url):
+            raise InvalidField(f"media_urls[{index}]", "has NUL characters or broken Unicode")
+
+
+def _checked(
+    message: CrawlerMessage, allowed_sources: Collection[str], *, trust: bool, allow: Collection[str]
+) -> CrawlerMessage:
+    _check_source(message.source, allowed_sources)
+    check_storable(message)
     _check_text(message)
-    _check_media(message, trust=trust, allow=allow_media)
+    _check_media(message, trust=trust, allow=allow)
     return msgspec.structs.replace(message, data=storable(message.data))
 
 
@@ -103,15 +128,26 @@ def _check_source(source: str, allowed: Collection[str]) -> None:
 def _check_names(message: CrawlerMessage) -> None:
     if len(message.channel) > 200:
         raise InvalidField("channel", "is longer than 200 characters")
+    if len(message.root_id) > _ROOT_LIMIT:
+        raise InvalidField("root_id", f"is longer than {_ROOT_LIMIT} characters")
     if message.revision > _REVISION_LIMIT:
         raise InvalidField("revision", "is too large; it must fit into 63 bits")
-    for name in ("id", "author", "channel", "url"):
+    for name in ("id", "root_id", "source", "author", "channel", "url"):
         if _UNREADABLE.search(getattr(message, name)):
             raise InvalidField(name, "has control characters or broken Unicode")
     for name in ("id", "author"):
         if not getattr(message, name).strip():
             raise InvalidField(name, "is empty")
     _check_link(message.url)
+
+
+def is_link(url: str) -> bool:
+    """May `url` be the address of a post?"""
+    try:
+        _check_link(url)
+    except InvalidField:
+        return False
+    return bool(url) and not _UNREADABLE.search(url)
 
 
 def _check_link(url: str) -> None:

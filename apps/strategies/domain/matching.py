@@ -132,8 +132,8 @@ def _may_see(strategy: ActiveStrategy, signal: AnalysisSignal, post: PostView) -
 def _source(spec: StrategySpec, post: PostView) -> NotMatched | None:
     if spec.watch_list.any_source:
         return None
-    names = _watched(spec, post.kind)
-    if post.author in names or (post.channel and post.channel in names):
+    # In a channel or feed anybody may sign as anybody: what stands there is known by the channel alone.
+    if (post.channel or post.author) in _watched(spec, post.kind):
         return None
     where = f" in {post.channel}" if post.channel else ""
     return NotMatched(Reason.SOURCE, f"{post.kind} post by {post.author}{where}: not on the watch list")

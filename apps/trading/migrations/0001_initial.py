@@ -30,6 +30,10 @@ class Migration(migrations.Migration):
                 ),
                 ("sequence", models.BigIntegerField(default=0)),
                 (
+                    "visited_at",
+                    models.DateTimeField(blank=True, help_text="When the reconciler last turned to it.", null=True),
+                ),
+                (
                     "user",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Sum
 
 from apps.trading.domain import protection
 from apps.trading.domain.numbers import exact, plain, stored
@@ -80,7 +80,7 @@ def _book_fills(row: Order, position: Position, fills: Sequence[VenueFill], now:
     rows = [_book_fill(row, position, fill) for fill in fills]
     position.updated_at = now
     if row.leg == Leg.ENTRY:
-        _guard_entry(row, sum((_net(row, fill) for fill in fills), ZERO), now)
+        _guard_entry(row, sum((_net(row, fill) for fill in fills), ZERO), position.amount, now)
     held = insert(position) if position.pk is None else update(position, _BOOKED)
     return [*map(insert, rows), held]
 
@@ -156,7 +156,7 @@ def conclude(order: Order, status: OrderStatus, reason: str, now: datetime, *, m
     with transaction.atomic(durable=True):
         sequence = lock(order.credential_id, order.user_id)
         row = _current(order, sequence)
-        if not may_follow(OrderStatus(row.status), status):
+        if row.status in TERMINAL or not may_follow(OrderStatus(row.status), status):
             return row
         changed = row.status != status
         row.status, row.reason, row.misses = status.value, reason[:500], row.misses + missed
@@ -193,8 +193,19 @@ def _ended(row: Order, now: datetime) -> list[Write]:
     if row.status not in TERMINAL:
         return []
     if row.leg == Leg.PROTECT:
-        return [_end(row.command, "triggered", "the guard sold")] if row.status == OrderStatus.FILLED else []
+        return [_end(row.command, "triggered", "the guard sold")] if _sold_out(row) else []
     return [] if may_try_again(row, now) else [_end(row.command, row.status.lower(), row.reason)]
+
+
+@exact
+def _sold_out(row: Order) -> bool:
+    """Whether a guard sold all that it guards; of what a smaller order left, `guards.keep` takes care."""
+    command = row.command
+    if row.status != OrderStatus.FILLED or command.amount_type != AmountType.FIXED:
+        return False
+    earlier = command.orders.exclude(pk=row.pk).aggregate(total=Sum("filled"))["total"] or ZERO
+    guarded = Command.objects.values_list("amount", flat=True).get(pk=command.pk)
+    return bool(earlier + row.filled >= guarded)
 
 
 def may_try_again(row: Order, now: datetime) -> bool:
@@ -210,13 +221,37 @@ def _end(command: Command, code: str, reason: str) -> Write:
 # --- guards that follow from fills -----------------------------------------------------------------------------------
 
 
-def _guard_entry(row: Order, bought: Decimal, now: datetime) -> None:
-    """The entry's guard covers what it bought so far."""
+@exact
+def _guard_entry(row: Order, bought: Decimal, held: Decimal, now: datetime) -> None:
+    """The entry's guard covers what it bought so far, of which `bought` is new in what is now `held`."""
     if not protection.terms(conditions(row.command)):
-        return
+        return None
+    guard = _guard_of(row)
+    if guard is None:
+        return _guard(row, bought, row.average or ZERO, now)
+    if guard.state in WORKING:
+        return _cover(guard, guard.amount + bought)
+    sold = sold_by(guard)
+    left = ZERO if guard.code == "superseded" else max(min(guard.amount - sold, held - bought), ZERO)
+    return _cover(guard, sold + left + bought)
+
+
+def _guard_of(row: Order) -> Command | None:
     key = command_id(row.command.strategy_id, row.command.signal_id, Leg.PROTECT)
-    if not Command.objects.filter(pk=key).update(amount=F("amount") + bought):
-        _guard(row, bought, row.average or ZERO, now)
+    return Command.objects.filter(pk=key).first()
+
+
+def sold_by(guard: Command) -> Decimal:
+    """Coins that the orders of `guard` sold so far."""
+    return guard.orders.aggregate(total=Sum("filled"))["total"] or ZERO
+
+
+def _cover(guard: Command, amount: Decimal) -> None:
+    """Let `guard` cover `amount`, sold coins included: one that had ended stands up again."""
+    guard.amount = stored(amount)
+    if guard.state not in WORKING:
+        guard.state, guard.code, guard.reason = CommandState.RECEIVED.value, "", ""
+    guard.save(update_fields=["amount", "state", "code", "reason"])
 
 
 def _guard_rest(row: Order, now: datetime) -> None:
@@ -226,7 +261,7 @@ def _guard_rest(row: Order, now: datetime) -> None:
     left = reads.position(row.credential_id, pair.base, pair.quote)
     rest = left.amount if left else ZERO
     if not terms or rest <= 0:
-        return
+        return None
     older = Command.objects.filter(
         credential_id=row.credential_id, pair=row.pair, leg=Leg.PROTECT.value, state__in=[s.value for s in WORKING]
     )
@@ -235,8 +270,9 @@ def _guard_rest(row: Order, now: datetime) -> None:
         state=CommandState.DONE.value, code="superseded", reason=f"guarded since then by {key}"
     )
     price = Decimal(row.command.decision.get("guard_price") or row.average or 0)
-    if not Command.objects.filter(pk=key).update(amount=rest):
-        _guard(row, rest, price, now)
+    if guard := _guard_of(row):
+        return _cover(guard, rest + sold_by(guard))
+    return _guard(row, rest, price, now)
 
 
 def _guard(row: Order, amount: Decimal, price: Decimal, now: datetime) -> None:

@@ -116,6 +116,8 @@ def _decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order 
     stand = reads.locked_stand(
         command.credential_id, command.user_id, seen.pair.base, seen.pair.quote, since=seen.sequence
     )
+    if attempt > 1 and attempted(command, attempt):
+        raise Overtaken
     sized, checks = _judge(command, seen, stand, now)
     failed = risk.first_failed(checks)
     denial = Denial(failed.name, failed.reason) if failed else sized if isinstance(sized, Denial) else None
@@ -126,6 +128,11 @@ def _decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order 
         order = _order(command, sized, attempt, stand.sequence, now, blocked=_locked_base(stand, seen) > 0)
     _store([row for row in (command, order) if row is not None and row._state.adding])
     return order
+
+
+def attempted(command: Command, attempt: int) -> bool:
+    """Whether this attempt was made; only under the account's lock does a no stay true."""
+    return Order.objects.filter(pk=order_id(command.pk, attempt)).exists()
 
 
 def _go(command: Command) -> CommandState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,10 +13,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
 from apps.trading.domain import protection, sizing
-from apps.trading.domain.numbers import exact, percent_of, plain, read
+from apps.trading.domain.numbers import exact, percent_of, plain, read, stored
 from apps.trading.domain.protection import Guard, Terms, Wanted
 from apps.trading.domain.states import AT_VENUE, LIVE, WORKING, CommandState, OrderStatus
 from apps.trading.models import Command, Order, Position
+from apps.trading.services.book import sold_by
 from apps.trading.services.decide import conditions, new_order, now_price
 from apps.trading.services.outcomes import Clock, lock
 from apps.trading.services.submit import cancel, send
@@ -60,7 +62,7 @@ def keep(*, venue: Venue, credential_id: UUID, pair: str, now: Clock) -> None:
 
 
 def _round(venue: Venue, credential_id: UUID, pair: Pair, now: Clock) -> bool:
-    """One look and the steps that follow; whether another look is due because something was cancelled."""
+    """One look and the steps that follow; whether another look is due because something was cancelled or sold."""
     guards = _working(credential_id, pair)
     standing = _standing(credential_id, pair)
     if not guards and not standing:
@@ -74,9 +76,8 @@ def _round(venue: Venue, credential_id: UUID, pair: Pair, now: Clock) -> bool:
     steps = _plan(Scene(credential_id, user_id, pair, market, ticker, now()))
     for order in steps.cancel:
         cancel(order, venue=venue, now=now)
-    for order in steps.send:
-        send(order, venue=venue, now=now)
-    return bool(steps.cancel)
+    sent = [send(order, venue=venue, now=now) for order in steps.send]
+    return bool(steps.cancel) or any(order.status == OrderStatus.FILLED for order in sent)
 
 
 def _working(credential_id: UUID, pair: Pair) -> list[Command]:
@@ -108,8 +109,10 @@ def _planned(scene: Scene, sequence: int) -> Steps:
     ours = {guard.pk for guard in guards}
     steps = Steps(cancel=[order for key, order in standing.items() if key not in ours and order.status in AT_VENUE])
     orphaned = sum((order.reserved_base for key, order in standing.items() if key not in ours), ZERO)
-    free = held - _pledged(scene) - orphaned
-    parts = protection.shares([_asked(guard, held) for guard in guards], free, scene.market.step)
+    pledged = _pledged(scene) + orphaned
+    if not pledged:
+        _cut(guards, held)
+    parts = protection.shares([_asked(guard, held) for guard in guards], held - pledged, scene.market.step)
     for guard, part in zip(guards, parts, strict=True):
         _step(scene, guard, steps, sequence=sequence, standing=standing.get(guard.pk), part=part, held=held)
     return steps
@@ -136,11 +139,21 @@ def _pledged(scene: Scene) -> Decimal:
 @exact
 def _asked(guard: Command, held: Decimal) -> Decimal:
     """Coins that `guard` still has to cover."""
-    if guard.amount_type == AmountType.PERCENTAGE:
-        return percent_of(held, guard.amount)
-    sold: Decimal = guard.orders.aggregate(total=Sum("filled"))["total"] or ZERO
-    asked: Decimal = guard.amount
-    return max(asked - sold, ZERO)
+    sold = sold_by(guard)
+    whole = percent_of(held + sold, guard.amount) if guard.amount_type == AmountType.PERCENTAGE else guard.amount
+    return max(whole - sold, ZERO)
+
+
+@exact
+def _cut(guards: Sequence[Command], held: Decimal) -> None:
+    """Give up what exits have sold: a guard that triggers must not take what the others have left to guard."""
+    asked = [_asked(guard, held) for guard in guards]
+    if sum(asked, ZERO) <= held:
+        return
+    for guard, before, part in zip(guards, asked, protection.shares(asked, held, ZERO), strict=True):
+        if guard.amount_type == AmountType.FIXED:
+            guard.amount = stored(guard.amount - before + part)
+            guard.save(update_fields=["amount"])
 
 
 def _step(
@@ -205,7 +218,7 @@ def _same(order: Order, want: Wanted, amount: Decimal) -> bool:
 def _done(guard: Command, scene: Scene, held: Decimal) -> None:
     guard.decided_at = guard.decided_at or scene.now
     guard.state = CommandState.DONE.value
-    guard.code = "too_small" if held > 0 else "nothing_held"
+    guard.code = "triggered" if sold_by(guard) else "too_small" if held > 0 else "nothing_held"
     guard.reason = f"{plain(held)} {scene.pair.base} is held: too little for an order, so nothing can guard it"
     guard.save(update_fields=["state", "code", "reason", "decided_at"])
 

@@ -71,12 +71,13 @@ def deny(*, command: TradeCommand, code: str, reason: str, now: datetime) -> Out
 
 
 def close(row: Command, state: CommandState, code: str, reason: str, now: datetime, **more: Any) -> Command:
-    """End `row` in `state`, stored; returns what is stored now."""
+    """End `row` in `state`, stored, unless its state changed since it was read; returns what is stored now."""
+    known = row.state
     changes = {"state": state.value, "code": code[:40], "reason": reason[:500], **more}
     changes["decided_at"] = row.decided_at or now
     for name, value in changes.items():
         setattr(row, name, value)
     if row._state.adding:
         return store(row)
-    row.save(update_fields=list(changes))
-    return row
+    mine = Command.objects.filter(pk=row.pk, state=known).update(**changes)
+    return row if mine else Command.objects.get(pk=row.pk)

@@ -24,6 +24,10 @@ PROOF_AFTER = timedelta(seconds=45)
 PROOF_MISSES = 3
 MAX_ATTEMPTS = 3
 
+EXIT_GRACE = timedelta(minutes=15)
+"""A sale that was decided in time may leave this long after its signal expired: an outage keeps nobody in a position
+at once, but what a post said hours ago sells nothing."""
+
 LOCK = """
 INSERT INTO trading_account (credential_id, user_id, sequence) VALUES (%s, %s, 1)
 ON CONFLICT (credential_id) DO UPDATE SET sequence = trading_account.sequence + 1 RETURNING sequence

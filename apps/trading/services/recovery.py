@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.db.models import Exists, OuterRef, Q
 
+from apps.trading.domain.sizing import Denial
 from apps.trading.domain.states import AT_VENUE, LIVE, WORKING, CommandState, OrderStatus
+from apps.trading.models import Account as Lock
 from apps.trading.models import Command, Order
 from apps.trading.services import guards
 from apps.trading.services.outcomes import Clock
-from apps.trading.services.run import carry_on
+from apps.trading.services.run import carry_on, refuse
 from apps.trading.services.submit import absorb, ask
 from tradebot.contracts.errors import VenueError
 from tradebot.contracts.ports import Venue, VenueOrder
@@ -23,7 +25,10 @@ from tradebot.contracts.values import Leg, Pair
 SETTLING = timedelta(seconds=5)
 """Younger rows belong to the process that is at work on them."""
 
+Permit = Callable[[Command], Denial | None]
+
 log = structlog.get_logger(__name__)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _LIVE = [status.value for status in LIVE]
 _WORKING = [state.value for state in WORKING]
 
@@ -47,23 +52,39 @@ class Reconciled:
 
 
 def orders_to_reconcile(now: datetime) -> list[Account]:
-    """Accounts with orders or guards that are not at their end, each once."""
+    """Accounts with orders or guards that are not at their end, each once, the longest unvisited first."""
     orders = Order.objects.filter(status__in=_LIVE, updated_at__lt=now - SETTLING)
     guards_and_retries = Command.objects.filter(state__in=_WORKING, created_at__lt=now - SETTLING).exclude(
         ~Q(leg=Leg.PROTECT.value), state=CommandState.RECEIVED.value
     )
     columns = ("credential_id", "user_id", "exchange")
     found = orders.order_by().values_list(*columns).union(guards_and_retries.order_by().values_list(*columns))
-    return sorted((Account(*row) for row in found), key=lambda account: str(account.credential_id))
+    accounts = [Account(*row) for row in found]
+    ids = [account.credential_id for account in accounts]
+    visits = dict(Lock.objects.filter(pk__in=ids).values_list("credential_id", "visited_at"))
+    return sorted(accounts, key=lambda account: (visits.get(account.credential_id) or _NEVER, account.credential_id))
 
 
-def reconcile(*, venue: Venue, credential_id: UUID, now: Clock) -> Reconciled:
+def note_visit(account: Account, now: datetime) -> None:
+    """Its turn has come, whatever it brings: next time the others are first."""
+    Lock.objects.bulk_create(
+        [Lock(credential_id=account.credential_id, user_id=account.user_id, visited_at=now)],
+        update_conflicts=True,
+        unique_fields=["credential"],
+        update_fields=["visited_at"],
+    )
+
+
+def reconcile(*, venue: Venue, credential_id: UUID, now: Clock, permit: Permit) -> Reconciled:
     """Ask `venue` about every order of this account that is not at its end, book what it says, resume commands whose
-    order was proven absent, and put guards back. Safe to call at any time, by several at once."""
+    order was proven absent, and put guards back. Safe to call at any time, by several at once.
+
+    `permit` says why an entry may not be tried again, if so: what allowed the first attempt may be over.
+    """
     orders = list(_unfinished(credential_id, now()))
     known = _open_at(venue, {order.pair for order in orders if order.status in AT_VENUE})
     changed = sum(_compare(order, known.get(order.client_id), venue, now) for order in orders)
-    resumed = sum(_resume(command, venue, now) for command in _stalled(credential_id))
+    resumed = sum(_resume(command, venue, now, permit) for command in _stalled(credential_id))
     for pair in _guarded(credential_id):
         _keep(credential_id, pair, venue, now)
     return Reconciled(len(orders), changed, resumed)
@@ -99,9 +120,13 @@ def _stalled(credential_id: UUID) -> Iterable[Command]:
     return ordered.filter(latest_ended).exclude(leg=Leg.PROTECT.value)
 
 
-def _resume(command: Command, venue: Venue, now: Clock) -> bool:
+def _resume(command: Command, venue: Venue, now: Clock, permit: Permit) -> bool:
+    denial = permit(command) if command.leg == Leg.ENTRY else None
     try:
-        carry_on(command, venue=venue, now=now)
+        if denial:
+            refuse(command, denial, venue=venue, now=now)
+        else:
+            carry_on(command, venue=venue, now=now)
     except VenueError as error:
         log.info("command_not_resumed", command=str(command.pk), error=type(error).__name__)
         return False

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import structlog
 from django.db import transaction
+from django.db.models import Sum
 
 from apps.trading.domain import protection
 from apps.trading.domain.sizing import Denial
@@ -11,14 +15,14 @@ from apps.trading.domain.states import IN_DOUBT, LIVE, TERMINAL, WORKING, Comman
 from apps.trading.models import Command, Order, Position
 from apps.trading.services import guards
 from apps.trading.services.book import conclude, may_try_again
-from apps.trading.services.decide import conditions, count_of, decide, look, refusal
+from apps.trading.services.decide import attempted, conditions, count_of, decide, look, refusal
 from apps.trading.services.intake import close, receive, store
-from apps.trading.services.outcomes import PROOF_AFTER, Clock, Outcome, Overtaken, lock, outcome
+from apps.trading.services.outcomes import EXIT_GRACE, PROOF_AFTER, Clock, Outcome, Overtaken, lock, outcome
 from apps.trading.services.submit import ask, send
 from tradebot.contracts.errors import InvalidField, VenueUnavailable
 from tradebot.contracts.messages import TradeCommand
 from tradebot.contracts.ports import Venue
-from tradebot.contracts.values import Leg, Pair
+from tradebot.contracts.values import ZERO, Leg, Pair
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +56,24 @@ def carry_on(command: Command, *, venue: Venue, now: Clock) -> Outcome:
     if may_try_again(order, now()):
         return _attempt(order.command, order.attempt + 1, venue, now, count_of(order.credential_id))
     if order.status in TERMINAL and order.command.state in WORKING:
-        close(order.command, CommandState.DONE, order.status.lower(), order.reason, now())
+        return _finished(order, venue, now)
+    return _ended(order, venue, now)
+
+
+def refuse(command: Command, denial: Denial, *, venue: Venue, now: Clock) -> Outcome:
+    """Make no further attempt, because of `denial`; one that is under way goes on."""
+    last = _last(command)
+    if last is not None and last.status in LIVE:
+        return outcome(command, last)
+    return _denied(command, denial, last.attempt + 1 if last else 1, venue, now)
+
+
+def _finished(order: Order, venue: Venue, now: Clock) -> Outcome:
+    """The command ends as its last order did."""
+    try:
+        _close(order.command, CommandState.DONE, order.status.lower(), order.reason, attempt=order.attempt + 1, now=now)
+    except Overtaken:
+        return _overtaken(order.command, venue, now)
     return _ended(order, venue, now)
 
 
@@ -78,7 +99,7 @@ def _start(command: Command, venue: Venue, now: Clock, sequence: int) -> Outcome
 def _attempt(command: Command, number: int, venue: Venue, now: Clock, sequence: int) -> Outcome:
     seen = refusal(command, now()) or look(venue, command, sequence)
     if isinstance(seen, Denial):
-        return _denied(command, seen, number, now)
+        return _denied(command, seen, number, venue, now)
     try:
         order = decide(command, seen, number, now())
     except Overtaken:
@@ -98,9 +119,27 @@ def _overtaken(command: Command, venue: Venue, now: Clock) -> Outcome:
     return carry_on(stored, venue=venue, now=now)
 
 
-def _denied(command: Command, denial: Denial, number: int, now: Clock) -> Outcome:
+def _denied(command: Command, denial: Denial, number: int, venue: Venue, now: Clock) -> Outcome:
     told = {**command.decision, "attempt": number, "denied": {"code": denial.code, "reason": denial.reason}}
-    return outcome(close(command, CommandState.DENIED, denial.code, denial.reason, now(), decision=told))
+    try:
+        return outcome(
+            _close(command, CommandState.DENIED, denial.code, denial.reason, attempt=number, now=now, decision=told)
+        )
+    except Overtaken:
+        return _overtaken(command, venue, now)
+
+
+def _close(
+    command: Command, state: CommandState, code: str, reason: str, *, attempt: int, now: Clock, **more: Any
+) -> Command:
+    """`close`, unless somebody made `attempt` meanwhile. Raises Overtaken then."""
+    if command._state.adding:
+        return close(command, state, code, reason, now(), **more)
+    with transaction.atomic(durable=True):
+        lock(command.credential_id, command.user_id)
+        if attempted(command, attempt):
+            raise Overtaken
+        return close(command, state, code, reason, now(), **more)
 
 
 def _send(order: Order, venue: Venue, now: Clock) -> Order:
@@ -109,19 +148,31 @@ def _send(order: Order, venue: Venue, now: Clock) -> Order:
 
 def _release_and_send(order: Order, venue: Venue, now: Clock) -> Order:
     """Make our own stops leave the coins that `order` sells, then send it. Raises VenueUnavailable: still INTENT."""
+    if now() > order.command.expires_at + EXIT_GRACE:
+        return conclude(order, OrderStatus.NOT_PLACED, _too_late(order), now())
     guards.keep(venue=venue, credential_id=order.credential_id, pair=order.pair, now=now)
     row, mine = _begin(order, now)
     return _send(row, venue, now) if mine else row
 
 
+def _too_late(order: Order) -> str:
+    return f"its signal expired at {order.command.expires_at:%Y-%m-%d %H:%M:%S} UTC, before it could be sent"
+
+
 def _begin(order: Order, now: Clock) -> tuple[Order, bool]:
-    """INTENT -> SUBMITTING if the coins are still there; whether this call did it."""
+    """INTENT -> SUBMITTING if the coins are still there; whether this call did it.
+
+    Raises VenueUnavailable while a stop of ours may still hold them: sold twice, one of both would be refused.
+    """
     with transaction.atomic(durable=True):
         sequence = lock(order.credential_id, order.user_id)
         row = Order.objects.select_related("command").get(pk=order.pk)
         if row.status != OrderStatus.INTENT:
             return row, False
-        if enough := _held(row) >= row.amount:
+        held = _held(row)
+        if enough := held >= row.amount:
+            if held - _held_by_stops(row) < row.amount:
+                raise VenueUnavailable("a stop of ours still holds the coins, or may do so")
             moment = now()
             row.status, row.sequence = OrderStatus.SUBMITTING.value, sequence
             row.submitted_at, row.deadline, row.updated_at = moment, moment + PROOF_AFTER, moment
@@ -129,10 +180,15 @@ def _begin(order: Order, now: Clock) -> tuple[Order, bool]:
     return (row, True) if enough else (_gone(row, now), False)
 
 
-def _held(order: Order) -> object:
+def _held(order: Order) -> Decimal:
     pair = Pair.parse(order.pair)
     position = Position.objects.filter(credential_id=order.credential_id, coin=pair.base, quote=pair.quote)
-    return position.values_list("amount", flat=True).first() or 0
+    return position.values_list("amount", flat=True).first() or ZERO
+
+
+def _held_by_stops(order: Order) -> Decimal:
+    stops = Order.objects.filter(credential_id=order.credential_id, pair=order.pair, leg=Leg.PROTECT.value)
+    return stops.filter(status__in=LIVE).aggregate(total=Sum("reserved_base"))["total"] or ZERO
 
 
 def _gone(order: Order, now: Clock) -> Order:
@@ -167,7 +223,7 @@ def _protect(command: Command, venue: Venue, now: Clock) -> Outcome:
     terms = protection.terms(conditions(command))
     if isinstance(terms, Denial) or not terms:
         denial = terms if isinstance(terms, Denial) else Denial("bad_condition", "a guard needs a stop or a profit")
-        return _denied(command, denial, 1, now)
+        return _denied(command, denial, 1, venue, now)
     guards.keep(venue=venue, credential_id=command.credential_id, pair=command.pair, now=now)
     command.refresh_from_db()
     return outcome(command, _last(command))

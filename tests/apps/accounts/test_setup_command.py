@@ -48,6 +48,12 @@ def test_an_empty_database_becomes_ready() -> None:
     assert {name: tasks[name] for name in SCHEDULES} == {name: task for name, (task, _) in SCHEDULES.items()}
 
 
+def test_a_task_that_nobody_took_expires_when_the_next_is_due() -> None:
+    call_command("setup")
+    expiries = dict(PeriodicTask.objects.values_list("name", "expire_seconds"))
+    assert {name: expiries[name] for name in SCHEDULES} == {name: int(every) for name, (_, every) in SCHEDULES.items()}
+
+
 def test_an_operators_changes_stay() -> None:
     call_command("setup")
     admin = User.objects.get(username="admin")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -178,6 +180,25 @@ def test_clock_that_is_off_is_rejected(venue: CcxtVenue) -> None:
     assert caught.value.code == "-1021"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dated(OrderRequest):
+    submitted_at: datetime
+
+
+@pytest.mark.parametrize(("seconds_ago", "placed"), [(0, True), (8, True), (11, False)])
+def test_an_order_that_leaves_too_late_is_refused_by_the_exchange_itself(
+    venue: CcxtVenue, seconds_ago: float, placed: bool
+) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    request = Dated(**asdict_shallow(order(Action.BUY, "0.5")), submitted_at=moment)
+    if placed:
+        assert venue.place(request).status == "filled"
+        return
+    with pytest.raises(VenueRejected) as refused:
+        venue.place(request)
+    assert (refused.value.code, venue.find(BTC, A)) == ("-1021", None)
+
+
 def test_key_rights(paper: PaperProcess, venue: CcxtVenue) -> None:
     assert venue.may_withdraw() is False
     assert account(paper, {"USDT": "1"}, withdraw=True).may_withdraw() is True
@@ -263,6 +284,10 @@ def test_operator_errors_say_what_to_do(paper_settings: PaperProcess, settings: 
     settings.PAPER_EXCHANGE_TOKEN = None
     with pytest.raises(NotConfigured, match="PAPER_EXCHANGE_TOKEN"):
         paper_admin.prices()
+
+
+def asdict_shallow(request: OrderRequest) -> dict[str, Any]:
+    return {field.name: getattr(request, field.name) for field in fields(request)}
 
 
 def move(venue: CcxtVenue, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.signals import selectors, services
+from apps.signals.domain.ensemble import combine
 from apps.signals.models import Analysis, Signal
 from tests.apps.signals.conftest import recorded
 from tests.factories import clean_post, ocr_result
@@ -204,8 +206,9 @@ def test_progress_counts_what_is_judged_and_what_waits() -> None:
     judged(*posts)
     ids = [UUID(post.post_id) for post in posts]
     assert selectors.progress(ids) == selectors.Progress(analysed=3, signals=1, undispatched=1)
-    assert services.mark_dispatched(list(Signal.objects.values_list("id", flat=True))) == 2
-    assert services.mark_dispatched(list(Signal.objects.values_list("id", flat=True))) == 0
+    signals = list(Signal.objects.values_list("id", flat=True))
+    assert services.mark_dispatched(signals) == set(signals)
+    assert services.mark_dispatched(signals) == set()
     assert selectors.progress(ids).undispatched == 0
 
 
@@ -229,3 +232,20 @@ def test_a_post_that_names_no_coin_is_about_the_one_it_clearly_means(text: str, 
 @pytest.mark.parametrize("text", ["buy more BTС now, to the moon", "$ZORBLAX to the moon, buying more now"])
 def test_a_false_or_unknown_name_makes_no_signal(text: str) -> None:
     assert judged(recorded(text)) == []
+
+
+def test_two_workers_that_judge_a_post_at_once_agree_on_the_first_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second had read "not judged yet" before the first stored, and its model has changed since."""
+    post = recorded("$DOGE to the moon, buying more now")
+    (feature,) = features([post])
+    unjudged = selectors.standings([UUID(post.post_id)])
+    (first,) = analyze([feature])
+    monkeypatch.setattr(selectors, "standings", lambda ids: unjudged)
+    monkeypatch.setattr(
+        stage, "combine", lambda verdicts, quorum: replace(combine(verdicts, quorum), direction=Direction.BEARISH)
+    )
+
+    (second,) = analyze([feature])
+
+    assert (second.signal_id, second.type) == (first.signal_id, Direction.BULLISH)
+    assert list(Signal.objects.filter(post_id=post.post_id).values_list("type", flat=True)) == ["bullish"]

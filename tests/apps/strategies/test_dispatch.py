@@ -149,6 +149,15 @@ def test_what_does_not_match_is_recorded_with_its_reason(
     assert row.detail
 
 
+def test_a_signal_that_found_no_strategies_is_decided_for_good(alice: User) -> None:
+    signal = heard()
+    assert dispatch([signal]) == []
+    services.create(user_id=alice.pk, raw=ANYTHING)
+
+    assert dispatch([signal]) == []
+    assert not Match.objects.exists()
+
+
 def test_words_in_pictures_count(alice: User) -> None:
     services.create(user_id=alice.pk, raw=DESIGN_EXAMPLE)
     post = a_post("Look at this!")

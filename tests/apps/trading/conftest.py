@@ -77,7 +77,9 @@ class Trader:
         return self.execute(self.command(amount=Decimal(percent), **changes))
 
     def reconcile(self) -> services.Reconciled:
-        return services.reconcile(venue=self.venue, credential_id=self.credential.pk, now=self.clock)
+        return services.reconcile(
+            venue=self.venue, credential_id=self.credential.pk, now=self.clock, permit=lambda command: None
+        )
 
     def held(self, coin: str = "BTC") -> Decimal:
         found = Position.objects.filter(credential=self.credential, coin=coin).values_list("amount", flat=True)
@@ -92,7 +94,9 @@ def make_trader(name: str = "synthetic") -> Trader:
     credential = Credential.objects.create(
         user=user, venue="paper", status=CredentialStatus.ACTIVE, key_hint="abcd", envelope={}
     )
-    return Trader(user, credential, FakeVenue(), HandClock())
+    trader = Trader(user, credential, FakeVenue(), HandClock())
+    trader.venue.clock = trader.clock
+    return trader
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -23,6 +23,7 @@ MARKET = Market(
     max_amount=Decimal(9000),
     min_notional=Decimal(5),
 )
+RECEIVE_WINDOW = timedelta(seconds=10)
 
 
 @dataclass
@@ -59,6 +60,7 @@ class FakeVenue:
         self.orders: dict[str, Standing] = {}
         self.calls: list[str] = []
         self.on_balances: Callable[[], None] | None = None
+        self.clock: Callable[[], datetime] = _now
         self._numbers = count(1)
         self._lock = threading.RLock()
 
@@ -145,6 +147,7 @@ class FakeVenue:
 
     def _accept(self, request: OrderRequest) -> VenueOrder:
         with self._lock:
+            self._in_time(request)
             order = Standing(request, f"V{next(self._numbers)}")
             self._afford(request)
             self.orders[request.client_id] = order
@@ -155,6 +158,12 @@ class FakeVenue:
             else:
                 self._lock_rest(order)
             return self._report(order)
+
+    def _in_time(self, request: OrderRequest) -> None:
+        """As Binance does with what it is told in `timestamp` and `recvWindow`."""
+        signed_at = getattr(request, "submitted_at", None)
+        if signed_at is not None and self.clock() - signed_at > RECEIVE_WINDOW:
+            raise VenueRejected("Timestamp for this request is outside of the recvWindow.", "-1021")
 
     def _afford(self, request: OrderRequest) -> None:
         coin, needed = self._need(request, request.amount)

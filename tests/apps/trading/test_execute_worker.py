@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
 
-from apps.accounts.models import Credential, CredentialStatus
+from apps.accounts.models import Credential, CredentialStatus, User
 from apps.accounts.services import OpenedCredential, Secret
 from apps.exchanges.models import Venue
+from apps.trading import services as trading
 from apps.trading.models import Command, Order
 from tests.apps.trading import fake_venue as faults
 from tests.apps.trading.conftest import HandClock, Trader, make_trader
-from tradebot.contracts.errors import InvalidField, TransientError
+from tests.apps.trading.fake_venue import FakeVenue
+from tradebot.contracts.errors import InvalidField, TransientError, VenueUnavailable
 from tradebot.contracts.values import Mode
 from workers import execute as stage
 
@@ -114,3 +120,135 @@ def test_the_round_of_the_reconciler_reaches_every_account(desk: Trader, monkeyp
         clock.forward(20)
         stage.reconcile_all()
     assert desk.held() == Decimal("0.1")
+
+
+def test_a_deactivated_user_is_denied(desk: Trader) -> None:
+    User.objects.filter(pk=desk.user.pk).update(is_active=False)
+    assert _run(desk).code == "user_not_active"
+
+
+# --- the reconciler ---
+
+
+def _in_doubt_since_a_moment(desk: Trader) -> None:
+    desk.venue.faults.append(faults.lost_on_the_way)
+    stage.execute([desk.command()])
+
+
+def _rounds(desk: Trader, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setattr(stage.timezone, "now", desk.clock)
+    for _ in range(5):
+        desk.clock.forward(20)
+        stage.reconcile_all()
+    return Command.objects.get()
+
+
+@pytest.mark.parametrize("status", [CredentialStatus.PENDING, CredentialStatus.REFUSED])
+def test_nothing_is_bought_again_on_an_account_that_is_no_longer_active(
+    desk: Trader, monkeypatch: pytest.MonkeyPatch, status: CredentialStatus
+) -> None:
+    _in_doubt_since_a_moment(desk)
+    Credential.objects.filter(pk=desk.credential.pk).update(status=status)
+    assert _rounds(desk, monkeypatch).code == "credential_not_active"
+    assert desk.venue.placed() == []
+
+
+def test_nothing_is_bought_again_for_a_user_who_was_deactivated(desk: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
+    _in_doubt_since_a_moment(desk)
+    User.objects.filter(pk=desk.user.pk).update(is_active=False)
+    assert _rounds(desk, monkeypatch).code == "user_not_active"
+    assert desk.venue.placed() == []
+
+
+def test_nothing_is_bought_again_with_other_keys(desk: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
+    _in_doubt_since_a_moment(desk)
+    later = timezone.now() + timedelta(seconds=5)
+    monkeypatch.setattr(
+        stage.vault, "open_credential", lambda key: OpenedCredential("paper", "other", Secret("secret"), later)
+    )
+    assert _rounds(desk, monkeypatch).code == "keys_changed"
+    assert desk.venue.placed() == []
+
+
+def test_nothing_is_bought_again_at_an_exchange_that_was_switched_off(
+    desk: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _in_doubt_since_a_moment(desk)
+    stage.line(str(desk.credential.pk))
+    Venue.objects.filter(name="paper").update(enabled=False)
+    monkeypatch.setattr(stage, "VENUE_SECONDS", -1.0)
+    assert _rounds(desk, monkeypatch).code == "venue_closed"
+    assert desk.venue.placed() == []
+
+
+@pytest.fixture
+def two(db: None, monkeypatch: pytest.MonkeyPatch) -> tuple[Trader, Trader]:
+    """Two accounts with a filled order each, of which nobody has heard yet."""
+    Venue.objects.get_or_create(name="paper")
+    traders = sorted((make_trader("a"), make_trader("b")), key=lambda trader: str(trader.credential.pk))
+    venues = {str(trader.credential.pk): trader.venue for trader in traders}
+    monkeypatch.setattr(stage, "line", venues.__getitem__)
+    for trader in traders:
+        monkeypatch.setattr(trader.venue, "find", _silent)
+        trader.venue.faults.append(faults.answer_lost)
+        trader.buy(30)
+        monkeypatch.setattr(trader.venue, "find", partial(FakeVenue.find, trader.venue))
+    monkeypatch.setattr(stage.timezone, "now", traders[0].clock)
+    traders[0].clock.forward(20)
+    return traders[0], traders[1]
+
+
+def _silent(*_: object) -> None:
+    raise VenueUnavailable("synthetic outage")
+
+
+def test_an_account_that_took_all_the_time_comes_last_in_the_next_round(
+    two: tuple[Trader, Trader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung, other = two
+
+    def out_of_time(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(hung.venue, "find", out_of_time)
+    with pytest.raises(SoftTimeLimitExceeded):
+        stage.reconcile_all()
+    with pytest.raises(SoftTimeLimitExceeded):
+        stage.reconcile_all()
+    assert Order.objects.get(credential=other.credential).status == "FILLED"
+
+
+def test_an_account_whose_exchange_hangs_is_left_when_its_time_is_over(
+    two: tuple[Trader, Trader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung, other = two
+    monkeypatch.setattr(stage, "ACCOUNT_SECONDS", -1.0)
+    assert stage.reconcile_all() == 0
+    assert hung.venue.calls.count("find") == other.venue.calls.count("find") == 0
+
+
+def test_accounts_of_a_hung_exchange_wait_until_the_others_were_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+    names = ("slow", "slow", "fine", "slow", "fine")
+    accounts = [trading.Account(uuid4(), uuid4(), exchange) for exchange in names]
+
+    def turn(account: trading.Account, moment: datetime, hung: set[str]) -> int:
+        turns.append(account.exchange)
+        hung |= {"slow"} & {account.exchange}
+        return 1
+
+    monkeypatch.setattr(stage.trading, "orders_to_reconcile", lambda moment: accounts)
+    monkeypatch.setattr(stage.trading, "expire_unstarted", lambda moment: 0)
+    monkeypatch.setattr(stage, "_turn", turn)
+    assert stage.reconcile_all() == len(names)
+    assert turns == ["slow", "fine", "fine", "slow", "slow"]
+
+
+def test_a_round_ends_in_time_and_says_whom_it_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stage.trading, "orders_to_reconcile", lambda moment: [trading.Account(uuid4(), uuid4(), "x")])
+    monkeypatch.setattr(stage.trading, "expire_unstarted", lambda moment: 0)
+    monkeypatch.setattr(stage, "ROUND_SECONDS", -1.0)
+    assert stage.reconcile_all() == 0
+    assert "reconcile_round_unfinished" in caplog.text

@@ -104,3 +104,11 @@ def test_a_wrong_secret_is_rejected_and_nothing_placed(wired: Trader, paper: Pap
     order = wired.order(wired.buy(30).order_id)
     assert (order.status, order.reserved_quote) == ("REJECTED", 0)
     assert "-1022" in order.reason
+
+
+def test_an_order_that_left_too_late_is_refused_by_the_exchange(wired: Trader) -> None:
+    wired.clock.forward(-12)
+    outcome = wired.buy(30)
+    assert (outcome.code, wired.held()) == ("rejected", 0)
+    assert "-1021" in Order.objects.get().reason
+    _agree(wired)

@@ -10,12 +10,15 @@ from decimal import Decimal
 import pytest
 
 from apps.trading import services
+from apps.trading.domain.sizing import Denial
+from apps.trading.domain.states import CommandState
 from apps.trading.models import Command, ExecutionReport, Fill, Order, RiskPolicy
-from apps.trading.services import submit
+from apps.trading.services import intake, run, submit
 from tests.apps.trading import fake_venue as faults
 from tests.apps.trading.conftest import Trader
 from tradebot.contracts.errors import VenueUnavailable
 from tradebot.contracts.ports import VenueOrder
+from tradebot.contracts.values import AmountType
 
 Fault = Callable[[Callable[[], VenueOrder]], VenueOrder]
 
@@ -208,3 +211,79 @@ def test_accounts_with_something_unfinished_are_listed_once(trader: Trader) -> N
     trader.clock.forward(10)
     listed = services.orders_to_reconcile(trader.clock())
     assert [(account.credential_id, account.exchange) for account in listed] == [(trader.credential.pk, "paper")]
+
+
+@pytest.mark.parametrize("deny", ["under the lock", "before it"])
+def test_a_command_whose_second_attempt_is_at_the_exchange_is_not_denied(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, deny: str
+) -> None:
+    trader.venue.faults.append(faults.unreachable)
+    trader.buy(9000, amount_type=AmountType.FIXED)
+    name = "decide" if deny == "under the lock" else "refusal"
+    real = getattr(run, name)
+
+    def overtaken(command, *rest):  # type: ignore[no-untyped-def]
+        monkeypatch.setattr(run, name, real)
+        trader.venue.faults.append(faults.lost_on_the_way)
+        run.carry_on(Command.objects.get(), venue=trader.venue, now=trader.clock)
+        return Denial("stale", "synthetic") if name == "refusal" else real(command, *rest)
+
+    monkeypatch.setattr(run, name, overtaken)
+    outcome = run.carry_on(Command.objects.get(), venue=trader.venue, now=trader.clock)
+    assert (outcome.state, outcome.status, Command.objects.get().code) == ("ORDERED", "UNKNOWN", "")
+    assert list(Order.objects.order_by("attempt").values_list("status", flat=True)) == ["NOT_PLACED", "UNKNOWN"]
+
+
+def test_a_command_whose_second_attempt_is_at_the_exchange_is_not_finished_by_its_first(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = trader.command()
+    trader.venue.faults.append(faults.unreachable)
+    trader.execute(command)
+    real = run.may_try_again
+
+    def expired_for_us(order, now):  # type: ignore[no-untyped-def]
+        monkeypatch.setattr(run, "may_try_again", real)
+        trader.venue.faults.append(faults.lost_on_the_way)
+        run.carry_on(Command.objects.get(), venue=trader.venue, now=trader.clock)
+        return False
+
+    monkeypatch.setattr(run, "may_try_again", expired_for_us)
+    run.carry_on(Command.objects.get(), venue=trader.venue, now=trader.clock)
+    assert Command.objects.get().state == "ORDERED"
+
+
+def test_an_order_that_leaves_after_it_was_given_up_is_refused_by_the_exchange(trader: Trader) -> None:
+    """The process stands still between its last look at the clock and the wire; meanwhile the reconciler buys."""
+
+    def stands_still(accept):  # type: ignore[no-untyped-def]
+        for _ in range(5):
+            trader.clock.forward(20)
+            trader.reconcile()
+        return accept()
+
+    trader.venue.faults.append(stands_still)
+    outcome = trader.buy(30)
+    assert (len(trader.venue.placed()), trader.held()) == (1, Decimal("0.1"))
+    first, second = Order.objects.order_by("attempt")
+    assert (first.status, second.status, outcome.state) == ("NOT_PLACED", "FILLED", "DONE")
+    assert Command.objects.get().code == "filled"
+
+
+def test_refusing_a_command_leaves_the_attempt_that_is_under_way(trader: Trader) -> None:
+    trader.venue.faults.append(faults.lost_on_the_way)
+    trader.buy(30)
+    run.refuse(Command.objects.get(), Denial("synthetic", "no"), venue=trader.venue, now=trader.clock)
+    assert (Command.objects.get().state, Order.objects.get().status) == ("ORDERED", "UNKNOWN")
+
+
+def test_a_command_that_was_decided_meanwhile_is_not_closed_by_who_read_it_before(trader: Trader) -> None:
+    trader.venue.reads_fail = True
+    command = trader.command()
+    with pytest.raises(VenueUnavailable):
+        trader.execute(command)
+    trader.venue.reads_fail = False
+    stale = Command.objects.get()
+    trader.execute(command)
+    assert intake.close(stale, CommandState.DENIED, "synthetic", "no", trader.clock()).code == "filled"
+    assert Command.objects.get().code == "filled"

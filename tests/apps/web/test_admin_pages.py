@@ -53,3 +53,25 @@ def test_people_see_what_they_may_see(client: Client, admin: User) -> None:
     said = client.get(reverse("admin:index")).content.decode()
     assert "Credentials" not in said
     assert "Latest orders" not in said
+
+
+def empty_page(client: Client, name: str, query: str = "") -> str:
+    page = client.get(reverse(f"admin:{name}_changelist") + query).content.decode()
+    return " ".join(page[page.index('id="empty"') :].split())
+
+
+def test_an_empty_list_that_nobody_writes_by_hand_asks_for_no_item(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    page = empty_page(client, "messaging_deadletter")
+    assert "No dead letters yet" in page
+    assert "appears here by itself" in page
+    assert "Reset filters" not in page
+    assert "Add " not in page
+
+
+def test_an_empty_list_offers_what_can_be_done(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    assert "Add strategy" in empty_page(client, "strategies_strategy")
+    found_nothing = empty_page(client, "messaging_deadletter", "?q=nothing-like-this")
+    assert "Nothing matches" in found_nothing
+    assert "Reset filters" in found_nothing

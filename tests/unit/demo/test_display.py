@@ -19,7 +19,9 @@ def test_every_stage_has_a_gauge() -> None:
     )
     line = as_line(now, played=6)
     assert line.startswith("played 6  cleaned 5  duplicates 1")
-    assert line.endswith("filled 1  dead letters 7")
+    assert line.endswith(
+        "signals to trade 3  commands 2  denied 1  entries and exits 1  entries and exits filled 1  dead letters 7"
+    )
     assert len(gauges(now, 6)) == 10
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tradebot.contracts.messages import CrawlerMessage
 from workers.demo.script import Beat, Expected
-from workers.demo.story import Chapter, DecisionTold, OrderTold, plain, rows, shortened, unfulfilled, uninvited
+from workers.demo.story import Chapter, DecisionTold, OrderTold, plain, rows, shortened, total, unfulfilled, uninvited
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 BUY = Expected.parse("entry buy BTC/USDT")
@@ -68,6 +68,16 @@ def test_a_protecting_order_counts_once_the_exchange_holds_it(status: str, missi
     beat = a_beat(Expected.parse("protect sell BTC/USDT"))
     stop = an_order(leg="protect", side="sell", type="stop_loss", status=status)
     assert bool(unfulfilled([a_trade(stop, beat=beat)])) is missing
+
+
+def test_the_last_line_tells_fills_and_resting_stops_apart() -> None:
+    beat = a_beat(BUY, Expected.parse("protect sell BTC/USDT"), Expected.parse("exit sell BTC/USDT"))
+    stop = an_order(leg="protect", side="sell", type="stop_loss", status="OPEN")
+    missed = an_order(leg="exit", side="sell", status="REJECTED")
+    assert total([a_trade(an_order(), stop, missed, beat=beat)]) == (
+        "2 of 3 expected orders: 1 filled, 1 stop resting at the exchange."
+    )
+    assert total([a_trade(an_order())]) == "1 of 1 expected orders: 1 filled."
 
 
 def test_an_order_that_no_post_asked_for_is_told() -> None:

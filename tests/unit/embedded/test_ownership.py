@@ -68,6 +68,19 @@ def test_the_caller_is_never_its_own_victim(tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
+def test_whoever_lost_his_parent_is_no_family(started: list[subprocess.Popen[str]], tmp_path: Path) -> None:
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    process = subprocess.Popen([sys.executable, "-c", parent, PATIENT], stdout=subprocess.PIPE, text=True)
+    started.append(process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    stranger = start(started, PATIENT, mark=tmp_path, folder=tmp_path)
+    all_three = [Process(pid, "", "") for pid in (process.pid, child, stranger)]
+    assert [each.pid for each in ownership.family(process.pid, all_three)] == [process.pid, child]
+    os.kill(child, 9)
+
+
 def test_a_tied_child_dies_with_its_parent() -> None:
     parent = (
         "import os, subprocess, sys; from tradebot.embedded.ownership import die_with\n"

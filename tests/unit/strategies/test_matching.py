@@ -70,10 +70,15 @@ class TestSource:
         assert reason(watching(twitter_users=["elonmusk"]), post=post) is Reason.SOURCE
 
     @pytest.mark.parametrize("kind", ["rss", "web"])
-    def test_feeds_are_named_by_channel_or_author(self, kind: str) -> None:
+    def test_feeds_are_named_by_channel_or_where_there_is_none_by_author(self, kind: str) -> None:
         post = a_post(source=kind, channel="CoinDesk", author="A. Writer")
         assert reason(watching(feeds=["coindesk"]), post=post) is None
-        assert reason(watching(feeds=["a. writer"]), post=post) is None
+        assert reason(watching(feeds=["a. writer"]), post=a_post(source=kind, channel="", author="A. Writer")) is None
+
+    @pytest.mark.parametrize(("kind", "listed"), [("rss", "feeds"), ("telegram", "telegram_groups")])
+    def test_whoever_signs_as_a_watched_feed_elsewhere_is_not_it(self, kind: str, listed: str) -> None:
+        forged = a_post(source=kind, channel="some-other-blog", author="CoinDesk")
+        assert reason(watching(**{listed: ["coindesk"]}), post=forged) is Reason.SOURCE
 
     def test_once_any_list_is_filled_a_kind_without_list_is_silent(self) -> None:
         assert reason(watching(feeds=["coindesk"])) is Reason.SOURCE

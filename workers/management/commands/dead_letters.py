@@ -59,7 +59,10 @@ class Command(BaseCommand):
             )
 
     def _retry(self, options: dict[str, Any]) -> None:
-        self.stdout.write(f"{services.retry_dead_letters(self._ids(options))} sent back")
+        done = services.retry_dead_letters(self._ids(options))
+        self.stdout.write(f"{done.sent} sent back")
+        if done.refused:
+            raise CommandError("\n".join(done.refused))
 
     def _drop(self, options: dict[str, Any]) -> None:
         self.stdout.write(f"{services.drop_dead_letters(self._ids(options))} dropped")

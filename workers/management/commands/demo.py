@@ -40,6 +40,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--timeout", type=float, default=600, help="seconds to wait for the last post (default 600)"
         )
+        parser.add_argument("--no-addresses", action="store_true", help="do not say at the end where to look")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["speed"] < 0:
@@ -52,7 +53,8 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("stopped; run it again to go on from here", returncode=130) from None
         console.print(display.result_table(story.rows(chapters), datetime.now(UTC)))
-        self._where(console)
+        if not options["no_addresses"]:
+            self._where(console)
         self._judge(console, chapters)
 
     def _perform(self, console: Console, options: dict[str, Any]) -> list[story.Chapter]:
@@ -86,9 +88,8 @@ class Command(BaseCommand):
             console.print(f"{name:9} {address}  ({hint})", markup=False, highlight=False, soft_wrap=True)
 
     def _judge(self, console: Console, chapters: Sequence[story.Chapter]) -> None:
-        wanted = sum(len(chapter.beat.orders) for chapter in chapters)
+        console.print(story.total(chapters), markup=False, highlight=False)
         lacking, strange = story.unfulfilled(chapters), story.uninvited(chapters)
-        console.print(f"{wanted - len(lacking)} of {wanted} expected orders are placed and filled.")
         if lacking:
             raise CommandError(f"missing: {'; '.join(lacking)}")
         if strange:

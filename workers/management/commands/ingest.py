@@ -14,11 +14,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from workers import ingest
 
+NOTHING_ACCEPTED = 3
+"""Exit code when not a single line was accepted; CommandError has 1, argparse 2."""
+
 
 class Command(BaseCommand):
     help = (
         "Read one CrawlerMessage a line and publish them. A line needs source, type, data, timestamp, id and author; "
-        "media_urls, url, revision and channel are optional. Pictures may be named by a path relative to the file."
+        "media_urls, url, revision and channel are optional. Pictures may be named by a path relative to the file. "
+        "Exit codes: 0 at least one line was accepted; 1 no such file, or not all were through in time; 2 wrong usage; "
+        "3 not a single line was accepted (the JSON object, with each line's error, is printed all the same)."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,13 +43,21 @@ class Command(BaseCommand):
             self.stderr.write(f"line {entry['line']}: {entry['error']}")
         ingest.publish(posts)
         if not options["wait"]:
-            self.stdout.write(json.dumps({"published": len(posts), "rejected": rejected}, ensure_ascii=False))
-            return
-        try:
-            done = _wait(posts, options["timeout"])
-        except TimeoutError as error:
-            raise CommandError(str(error)) from None
-        self.stdout.write(json.dumps(ingest.report(done, rejected), ensure_ascii=False))
+            self._say({"published": len(posts), "rejected": rejected})
+        else:
+            self._say(ingest.report(_through(posts, options["timeout"]), rejected))
+        if not posts:
+            raise CommandError(f"not a single line of {options['file']} was accepted", returncode=NOTHING_ACCEPTED)
+
+    def _say(self, report: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(report, ensure_ascii=False))
+
+
+def _through(posts: list[Any], timeout: float) -> ingest.Progress:
+    try:
+        return _wait(posts, timeout)
+    except TimeoutError as error:
+        raise CommandError(str(error)) from None
 
 
 def _wait(posts: list[Any], timeout: float) -> ingest.Progress:

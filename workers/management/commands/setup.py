@@ -60,7 +60,9 @@ def _schedules() -> str:
 
     for name, (task, seconds) in SCHEDULES.items():
         every, _ = IntervalSchedule.objects.get_or_create(every=int(seconds), period=IntervalSchedule.SECONDS)
-        PeriodicTask.objects.get_or_create(name=name, defaults={"task": task, "interval": every})
+        # What no worker took until the next one is due would only pile up.
+        fresh = {"task": task, "interval": every, "expire_seconds": int(seconds)}
+        PeriodicTask.objects.get_or_create(name=name, defaults=fresh)
     return f"{len(SCHEDULES)}"
 
 
