@@ -16,6 +16,7 @@ PAPER = "paper"
 
 # Every signal and every order asks these: in SQL they take a fifth of the processor that the ORM takes.
 _CREDENTIAL = "SELECT id, user_id, venue, status, is_default, opens_account FROM accounts_credential"
+_USER = "SELECT id, username, time_zone, is_active, is_staff FROM accounts_user WHERE id = %s"
 _USABLE = f"{_CREDENTIAL} WHERE status = 'active' AND deleted_at IS NULL"
 _CHOSEN = f"{_USABLE} AND id = ANY(%s)"
 _DEFAULTS = f"{_USABLE} AND user_id = ANY(%s) AND venue = '{PAPER}' ORDER BY user_id, is_default DESC, created_at"
@@ -47,8 +48,10 @@ class CredentialView:
 
 def user(user_id: UUID | str) -> UserView | None:
     """The user of that id."""
-    row = User.objects.filter(pk=user_id).first()
-    return UserView(row.pk, row.username, row.time_zone, row.is_active, row.is_staff) if row else None
+    with connection.cursor() as cursor:
+        cursor.execute(_USER, [user_id])
+        row = cursor.fetchone()
+    return UserView(*row) if row else None
 
 
 def credential(credential_id: UUID | str) -> CredentialView | None:

@@ -81,7 +81,9 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What to place. `client_id`: 32 lower-case hex characters, accepted by every venue we know."""
+    """What to place. `client_id`: 32 lower-case hex characters, accepted by every venue we know. `submitted_at`: when
+    its row was committed; adapters sign that moment, so that the venue itself refuses what leaves too late, however
+    long a process stood still before the wire."""
 
     client_id: str
     pair: Pair
@@ -90,6 +92,7 @@ class OrderRequest:
     amount: Decimal
     price: Decimal | None = None
     stop_price: Decimal | None = None
+    submitted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 import ccxt
@@ -30,10 +29,9 @@ class BinanceClient(Noting, ccxt.binance):  # type: ignore[misc]
 def _signed_at(request: OrderRequest) -> dict[str, str]:
     """The order's own moment instead of the signature's: Binance refuses (-1021) what arrives later than that.
     Source: rest-api/request-security, `timestamp` and `recvWindow`."""
-    moment: datetime | None = getattr(request, "submitted_at", None)
-    if moment is None:
+    if request.submitted_at is None:
         return {}
-    return {"timestamp": str(int(moment.timestamp() * 1000)), "recvWindow": str(RECEIVE_MS)}
+    return {"timestamp": str(int(request.submitted_at.timestamp() * 1000)), "recvWindow": str(RECEIVE_MS)}
 
 
 class BinanceVenue(CcxtVenue):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 import structlog
 
 from apps.trading.domain.states import IN_DOUBT, OrderStatus
@@ -33,16 +30,8 @@ def send(order: Order, *, venue: Venue, now: Clock) -> Order:
     return absorb(order, report, venue=venue, now=now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dated(OrderRequest):
-    """A request that says when its row was committed: adapters sign that moment, so that the venue itself refuses what
-    leaves too late, however long this process stood still before the wire."""
-
-    submitted_at: datetime | None
-
-
-def _request(order: Order) -> Dated:
-    return Dated(
+def _request(order: Order) -> OrderRequest:
+    return OrderRequest(
         submitted_at=order.submitted_at,
         client_id=order.client_id,
         pair=Pair.parse(order.pair),

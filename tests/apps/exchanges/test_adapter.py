@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -180,17 +180,12 @@ def test_clock_that_is_off_is_rejected(venue: CcxtVenue) -> None:
     assert caught.value.code == "-1021"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dated(OrderRequest):
-    submitted_at: datetime
-
-
 @pytest.mark.parametrize(("seconds_ago", "placed"), [(0, True), (8, True), (11, False)])
 def test_an_order_that_leaves_too_late_is_refused_by_the_exchange_itself(
     venue: CcxtVenue, seconds_ago: float, placed: bool
 ) -> None:
     moment = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-    request = Dated(**asdict_shallow(order(Action.BUY, "0.5")), submitted_at=moment)
+    request = replace(order(Action.BUY, "0.5"), submitted_at=moment)
     if placed:
         assert venue.place(request).status == "filled"
         return
@@ -284,10 +279,6 @@ def test_operator_errors_say_what_to_do(paper_settings: PaperProcess, settings: 
     settings.PAPER_EXCHANGE_TOKEN = None
     with pytest.raises(NotConfigured, match="PAPER_EXCHANGE_TOKEN"):
         paper_admin.prices()
-
-
-def asdict_shallow(request: OrderRequest) -> dict[str, Any]:
-    return {field.name: getattr(request, field.name) for field in fields(request)}
 
 
 def move(venue: CcxtVenue, url: str) -> None:

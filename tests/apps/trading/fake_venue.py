@@ -161,8 +161,7 @@ class FakeVenue:
 
     def _in_time(self, request: OrderRequest) -> None:
         """As Binance does with what it is told in `timestamp` and `recvWindow`."""
-        signed_at = getattr(request, "submitted_at", None)
-        if signed_at is not None and self.clock() - signed_at > RECEIVE_WINDOW:
+        if request.submitted_at is not None and self.clock() - request.submitted_at > RECEIVE_WINDOW:
             raise VenueRejected("Timestamp for this request is outside of the recvWindow.", "-1021")
 
     def _afford(self, request: OrderRequest) -> None:
