@@ -46,8 +46,10 @@ worker_soft_shutdown_timeout = 10
 broker_heartbeat = 10
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+# Messages of the pipeline are confirmed by our own publisher, a batch at a time. What Celery itself still sends is
+# events for Flower and beat's ticks: waiting for a confirm of each would cost every hop a millisecond.
 broker_transport_options = (
-    {"confirm_publish": True, "max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+    {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
     if CONFIRMS
     else {"visibility_timeout": 900, "max_retries": 3}
 )

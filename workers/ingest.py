@@ -27,7 +27,7 @@ from workers import publisher
 from workers.housekeeping import collect_dead_letters
 
 POLL_SECONDS = 0.1
-LOOK_SHARE = 10
+LOOK_SHARE = 30
 COLLECT_SECONDS = 2.0
 
 

@@ -99,8 +99,7 @@ class _Channel:
     broken: tuple[type[BaseException], ...] = ()
 
     def __init__(self) -> None:
-        options = {**celeryconfig.broker_transport_options, "confirm_publish": False}
-        self.connection: Connection = app.connection_for_write(transport_options=options)
+        self.connection: Connection = app.connection_for_write()
         type(self).broken = (*self.connection.connection_errors, *self.connection.channel_errors)
         self.connection.ensure_connection(max_retries=3, interval_start=0.2, interval_step=0.5, timeout=20)
         self.channel = self.connection.channel()

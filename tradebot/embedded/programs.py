@@ -76,7 +76,8 @@ def _beat(var: Path) -> Program:
 
 
 def _flower(port: int, password: str) -> Program:
-    command = _celery("flower", "--address=127.0.0.1", f"--port={port}", "--persistent=False")
+    # A window: it gives way to the programs that trade.
+    command = ("nice", "-n", "10", *_celery("flower", "--address=127.0.0.1", f"--port={port}", "--persistent=False"))
     return Program("flower", command, {"FLOWER_BASIC_AUTH": f"admin:{password}"})
 
 
