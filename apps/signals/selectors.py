@@ -167,12 +167,17 @@ def standings(post_ids: Sequence[UUID]) -> dict[UUID, Standing]:
 
 
 def progress(post_ids: Sequence[UUID]) -> Progress:
-    """How far these posts have come. Neutral signals wait for nobody."""
+    """How far these posts have come. Neutral signals wait for nobody.
+
+    Judged posts are counted before their signals: a post that is judged between the two reads still counts as waiting,
+    where the other way round it would seem to be through, without its signal.
+    """
+    analysed = len(judged(post_ids))
     counts = Signal.objects.filter(post_id__in=post_ids).aggregate(
         signals=Count("id", filter=~Q(type=Direction.NEUTRAL)),
         undispatched=Count("id", filter=~Q(type=Direction.NEUTRAL) & Q(dispatched_at__isnull=True)),
     )
-    return Progress(len(judged(post_ids)), counts["signals"], counts["undispatched"])
+    return Progress(analysed, counts["signals"], counts["undispatched"])
 
 
 def ids_of_posts(post_ids: Sequence[UUID]) -> list[UUID]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -210,6 +211,23 @@ def test_progress_counts_what_is_judged_and_what_waits() -> None:
     assert services.mark_dispatched(signals) == set(signals)
     assert services.mark_dispatched(signals) == set()
     assert selectors.progress(ids).undispatched == 0
+
+
+def test_a_post_judged_while_progress_is_read_is_not_through_yet() -> None:
+    post = recorded("Binance will list PEPE")
+    reads: list[str] = []
+
+    def judge_after_the_first_read(execute: Any, sql: str, *rest: Any) -> Any:
+        found = execute(sql, *rest)
+        reads.append(sql)
+        if len(reads) == 1:
+            judged(post)
+        return found
+
+    with connection.execute_wrapper(judge_after_the_first_read):
+        now = selectors.progress([UUID(post.post_id)])
+
+    assert (now.analysed, now.undispatched) != (1, 0)
 
 
 def test_signals_are_found_by_coin_and_time() -> None:
