@@ -37,6 +37,7 @@ task_reject_on_worker_lost = True
 worker_prefetch_multiplier = 1
 task_track_started = False
 worker_send_task_events = True
+worker_consumer = "workers.consumer:Consumer"
 task_send_sent_event = False
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False

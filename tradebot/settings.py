@@ -77,6 +77,10 @@ TEMPLATES = [
 # --- servers ---------------------------------------------------------------------------------------------------------
 
 
+PREPARE_AFTER = 3
+"""After how many times PostgreSQL keeps a statement's plan for a connection: planning takes as long as running."""
+
+
 def _database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     return {
@@ -88,7 +92,7 @@ def _database(url: str) -> dict[str, object]:
         "PORT": parts.port or 5432,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        "OPTIONS": {"server_side_binding": True, "prepare_threshold": PREPARE_AFTER, **dict(parse_qsl(parts.query))},
     }
 
 

@@ -87,8 +87,7 @@ def _refusal(credential_id: str, user_id: str, exchange: str, mode: Mode) -> Den
         return Denial(
             "credential_not_active", f"the credential is {account.status}; its keys must be checked and accepted"
         )
-    owner = accounts.user(user_id)
-    if owner is None or not owner.is_active:
+    if not account.owner_is_active:
         return Denial("user_not_active", "the user was deactivated; an operator must activate them again")
     return _closed(account.venue, exchange, mode)
 

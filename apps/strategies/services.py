@@ -21,6 +21,7 @@ from apps.strategies.domain.matching import mode_refusal
 from apps.strategies.domain.spec import DEFAULTS, StrategySpec, parse_spec
 from apps.strategies.models import Cooldown, Match, Strategy, StrategyVersion
 from apps.strategies.selectors import StrategyView, view
+from tradebot import sql
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.values import Mode
 
@@ -149,11 +150,9 @@ def lock_signals(signal_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]
     For every signal that was decided about before: the commands it gave, in wire form, possibly none.
     """
     keys = sorted(int.from_bytes(signal.bytes[:8], "big", signed=True) for signal in set(signal_ids))
-    with connection.cursor() as cursor:
-        # One round trip, two statements: only one that begins after the lock sees what its last holder wrote.
-        cursor.execute(f"{_LOCK};{_DECIDED}", [keys, list(signal_ids)])
-        cursor.nextset()
-        return {signal: json.loads(commands or "[]") for signal, commands in cursor.fetchall()}
+    # Two statements: only one that begins after the lock sees what its last holder wrote.
+    _, decided = sql.together((_LOCK, [keys]), (_DECIDED, [list(signal_ids)]))
+    return {signal: json.loads(commands or "[]") for signal, commands in decided}
 
 
 def claim_cooldowns(claims: Sequence[Claim], now: datetime) -> set[tuple[UUID, str]]:

@@ -16,6 +16,7 @@ from apps.trading.domain.risk import Limits
 from apps.trading.domain.states import LIVE
 from apps.trading.models import Position
 from apps.trading.services.outcomes import LOCK
+from tradebot import sql
 from tradebot.contracts.values import ZERO, KillSwitch
 
 _LIVE = [status.value for status in LIVE]
@@ -39,9 +40,6 @@ _POSITION_FIELDS = (
 _POSITION = f"""
 SELECT {", ".join(_POSITION_FIELDS)} FROM trading_position WHERE credential_id = %s AND coin = %s AND quote = %s
 """  # noqa: S608 - made of the names above
-
-
-Query = tuple[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class Stand:
 
 def arrival(credential_id: UUID | str, command_id: UUID) -> tuple[int, bool]:
     """The account's count (0: never used), and whether the command is stored."""
-    [((sequence, stored),)] = _results((_ARRIVAL, [credential_id, command_id]))
+    [((sequence, stored),)] = sql.together((_ARRIVAL, [credential_id, command_id]))
     return sequence, stored
 
 
@@ -86,7 +84,7 @@ def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, s
     `orders` are those that are not at their end, or changed after the account's count was `since`; `policies` the
     platform's and the user's own, where there are any.
     """
-    ((sequence,),), orders, position, policies = _results(
+    ((sequence,),), orders, position, policies = sql.together(
         (LOCK, [credential_id, user_id]),
         (_PROMISES, [credential_id, _LIVE, since]),
         (_POSITION, [credential_id, coin, quote]),
@@ -97,7 +95,7 @@ def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, s
 
 def locked_position(credential_id: UUID, user_id: UUID, coin: str, quote: str) -> tuple[int, Position | None]:
     """Lock the account as `outcomes.lock` does; its new count, and its row for this coin."""
-    ((sequence,),), position = _results(
+    ((sequence,),), position = sql.together(
         (LOCK, [credential_id, user_id]),
         (_POSITION, [credential_id, coin, quote]),
     )
@@ -106,7 +104,7 @@ def locked_position(credential_id: UUID, user_id: UUID, coin: str, quote: str) -
 
 def position(credential_id: UUID, coin: str, quote: str) -> Position | None:
     """The account's row for this coin."""
-    return _position(_results((_POSITION, [credential_id, coin, quote]))[0])
+    return _position(sql.together((_POSITION, [credential_id, coin, quote]))[0])
 
 
 def _position(rows: Sequence[Any]) -> Position | None:
@@ -123,14 +121,3 @@ def _limits(row: Sequence[Any]) -> Limits:
         blacklist=frozenset(json.loads(blacklist)),
         kill_switch=KillSwitch(kill_switch),
     )
-
-
-def _results(*queries: Query) -> list[list[Any]]:
-    """The rows of each, from one round trip. PostgreSQL takes a new snapshot for each: after a lock they see all that
-    its last holder committed."""
-    with connection.cursor() as cursor:
-        cursor.execute(";".join(sql for sql, _ in queries), [value for _, params in queries for value in params])
-        found = [cursor.fetchall()]
-        while cursor.nextset():
-            found.append(cursor.fetchall())
-    return found

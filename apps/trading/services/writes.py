@@ -9,8 +9,10 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.db.models import Field, JSONField, Model
+
+from tradebot import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,10 @@ def together(*writes: Write) -> None:
 
     Raises IntegrityError as the statements would alone, and DatabaseError when one that must change a row found none.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(";".join(write.sql for write in writes), [value for write in writes for value in write.params])
-        for write in writes:
-            if write.must and not cursor.rowcount:
-                raise DatabaseError(f"no row was there for: {write.sql.split(' SET ')[0]}")
-            cursor.nextset()
+    changed = sql.together(*((write.sql, write.params) for write in writes))
+    for write, rows in zip(writes, changed, strict=True):
+        if write.must and not rows:
+            raise DatabaseError(f"no row was there for: {write.sql.split(' SET ')[0]}")
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,17 +13,33 @@ from pytest_django import DjangoAssertNumQueries
 from apps.trading.models import ExecutionReport, Order
 from apps.trading.services import writes
 from tests.apps.trading.conftest import Trader
-
-BORDERS = 4
-"""Of the two transactions: savepoints, inside a test's own transaction."""
+from tradebot import sql
 
 
-def test_a_market_order_takes_five_statements(
-    trader: Trader, django_assert_num_queries: DjangoAssertNumQueries
+@pytest.fixture
+def journeys(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many statements each round trip to the database carried."""
+    found: list[int] = []
+    real = sql.together
+
+    def counted(*queries: sql.Query) -> list[list[Any]]:
+        found.append(len(queries))
+        return real(*queries)
+
+    monkeypatch.setattr(sql, "together", counted)
+    return found
+
+
+def test_a_market_order_takes_five_round_trips(
+    trader: Trader, journeys: list[int], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     trader.buy(10)
-    with django_assert_num_queries(5 + BORDERS):
+    journeys.clear()
+    savepoints = 4  # of the two transactions, inside a test's own
+    with django_assert_num_queries(14 + savepoints):
         assert trader.buy(10).status == "FILLED"
+    assert len(journeys) == 5, journeys
+    assert sum(journeys) == 14, journeys
 
 
 def a_report(trader: Trader) -> ExecutionReport:
