@@ -114,7 +114,8 @@ def _posts(asked: Iterable[AnalysisSignal]) -> dict[str, PostView]:
     """By the id that the signals use. Raises InvalidField if one is gone: without it no source can be checked."""
     ids = {signal.post_id: _uuid("post_id", signal.post_id) for signal in asked}
     found = sources.posts(list(ids.values()))
-    images = sources.images_of(list(ids.values()))
+    pictured = [post_id for post_id, post in found.items() if post.media_urls]
+    images = sources.images_of(pictured) if pictured else {}
     if gone := [name for name, post_id in ids.items() if post_id not in found]:
         raise InvalidField("post_id", f"there is no post {', '.join(gone)}; it may have been deleted")
     return {name: _comparable(found[post_id], images.get(post_id, [])) for name, post_id in ids.items()}

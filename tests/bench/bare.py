@@ -18,6 +18,8 @@ from workers import topology
 
 HOPS = 7
 RESULTS = "bench:bare"
+ENVIRONMENT = dict(os.environ)
+"""As it was at the start: later it speaks of our stack, and of Django, which a bare Celery must not load."""
 
 app = Celery("bare")
 app.conf.update(
@@ -28,6 +30,9 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     worker_send_task_events=False,
+    # Its own: Flower would else tell these workers to send events, and ours would answer the pings for them.
+    control_exchange="bare.control",
+    event_exchange="bare.events",
     task_create_missing_queues=False,
     broker_connection_retry_on_startup=True,
     task_default_queue="bare.1",
@@ -59,7 +64,7 @@ def send(post: dict[str, Any], number: int) -> None:
 
 
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(os.environ["REDIS_URL"])
+    return redis.Redis.from_url(ENVIRONMENT["REDIS_URL"])
 
 
 def _groups() -> list[tuple[list[int], int]]:
@@ -92,7 +97,8 @@ def _start(hops: list[int], size: int) -> subprocess.Popen[bytes]:
     queues = ",".join(f"bare.{hop}" for hop in hops)
     arguments = ["-A", "tests.bench.bare", "worker", "-Q", queues, "-c", str(size), "-n", f"bare{hops[0]}@%h"]
     return subprocess.Popen(
-        [sys.executable, "-m", "celery", *arguments, "--without-gossip", "--without-mingle", "-l", "ERROR"]
+        [sys.executable, "-m", "celery", *arguments, "--without-gossip", "--without-mingle", "-l", "ERROR"],
+        env=ENVIRONMENT,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import cycle, islice
@@ -17,7 +19,9 @@ from tradebot.embedded.layout import Layout
 
 BACKLOG = 2_000
 BARE_BACKLOG = 500
-SINGLES = 60
+SINGLES = 100
+TURNS = 5
+WARM_UP = 12
 USERS = 10
 IDLE_LIMIT_MIB = 1536
 
@@ -42,16 +46,17 @@ CHATTER = (
 
 
 def run() -> list[Result]:
-    """Both chains on one broker, one after the other, in one run. Needs BROKER_URL (RabbitMQ) and REDIS_URL."""
-    with bare.workers():
-        bare_p50 = statistics.median(bare.latencies(SINGLES, CHATTER[1] * 4)) * 1000
-        bare_rate = bare.throughput(BARE_BACKLOG, (CHATTER[1] * 4)[:280])
+    """Both chains on one broker in turns, so that a machine that grows slower or faster does so for both.
+
+    Needs BROKER_URL (RabbitMQ) and REDIS_URL.
+    """
     with running_stack(BROKER_URL=os.environ["BROKER_URL"]) as stack:
         idle = memory.idle_mib(stack.layout)
         _setup_django(stack.layout)
         _make_traders()
-        ours_p50, stages = _one_by_one()
-        ours_rate, orders = _backlog()
+        with bare.workers():
+            bare_p50, ours_p50, stages = _one_by_one()
+            bare_rate, ours_rate, orders = _backlogs()
     for name, mib in sorted(idle.items(), key=lambda entry: -entry[1]):
         print(f"  idle {name:24} {mib:7.1f} MiB")  # noqa: T201 - the run's own report
     return [
@@ -97,22 +102,39 @@ def _post(number: int, text: str, author: str) -> Any:
     return crawler_message(data=f"{text} ({number})", author=author)
 
 
-def _one_by_one() -> tuple[float, dict[str, float]]:
-    """p50 in ms from first sight to the acknowledged order, and the median end of each stage on the way."""
+@dataclass
+class _Timed:
+    """Milliseconds of single posts: the whole way, and until the end of each stage."""
+
+    whole: list[float] = field(default_factory=list)
+    ends: dict[str, list[float]] = field(default_factory=dict)
+
+
+def _one_by_one() -> tuple[float, float, dict[str, float]]:
+    """p50 in ms of the bare chain; of ours, from first sight to the acknowledged order; of the end of our stages."""
+    plain: list[float] = []
+    ours = _Timed()
+    posts = enumerate(cycle(TRADING))
+    _time(islice(posts, WARM_UP), _Timed())
+    for _ in range(TURNS):
+        plain += bare.latencies(SINGLES // TURNS, CHATTER[1] * 4)
+        _time(islice(posts, SINGLES // TURNS), ours)
+    ends = {name: statistics.median(ms) for name, ms in ours.ends.items()}
+    return statistics.median(plain) * 1000, statistics.median(ours.whole), ends
+
+
+def _time(texts: Iterable[tuple[int, str]], into: _Timed) -> None:
     from apps.trading.models import Order
     from workers import ingest
 
-    found: list[float] = []
-    ends: dict[str, list[float]] = {}
-    for number, text in enumerate(islice(cycle(TRADING), SINGLES)):
+    for number, text in texts:
         post = _post(number, text, f"trader{number % USERS}")
         ingest.publish([post])
         order = _acknowledged(Order, post.root_id)
-        found.append((order.acked_at - post.seen_at).total_seconds() * 1000)
+        into.whole.append((order.acked_at - post.seen_at).total_seconds() * 1000)
         for stage, (_, end) in order.command.stages.items():
-            ends.setdefault(stage, []).append((datetime.fromisoformat(end) - post.seen_at).total_seconds() * 1000)
-    settled = slice(SINGLES // 6, None)
-    return statistics.median(found[settled]), {name: statistics.median(ms[settled]) for name, ms in ends.items()}
+            at = datetime.fromisoformat(end)
+            into.ends.setdefault(stage, []).append((at - post.seen_at).total_seconds() * 1000)
 
 
 _ACKED = """
@@ -133,6 +155,15 @@ def _acknowledged(orders: Any, root_id: str) -> Any:
                 return orders.objects.select_related("command").get(pk=found[0])
         time.sleep(0.025)
     raise TimeoutError("a post that must trade made no order in 30 s")
+
+
+def _backlogs() -> tuple[float, float, int]:
+    """Posts per second of the bare chain, half of them before ours and half after; of ours; the orders it made."""
+    half = BARE_BACKLOG // 2
+    before = bare.throughput(half, CHATTER[1] * 4)
+    rate, orders = _backlog()
+    after = bare.throughput(half, CHATTER[1] * 4)
+    return BARE_BACKLOG / (half / before + half / after), rate, orders
 
 
 def _backlog() -> tuple[float, int]:

@@ -71,7 +71,10 @@ class CcxtVenue:
         """Everything the venue lists: what services.sync_markets stores."""
         return tuple(self._markets().values())
 
-    def ticker(self, pair: Pair) -> Ticker:
+    def ticker(self, pair: Pair, max_age: float = 0) -> Ticker:
+        return self._common.prices.get(pair, max_age, lambda: self._ticker(pair))
+
+    def _ticker(self, pair: Pair) -> Ticker:
         told = self._read("fetch_ticker", str(pair))
         bid, ask, last = (_decimal(told[side]) for side in ("bid", "ask", "last"))
         if not (bid > 0 and ask > 0 and last > 0):

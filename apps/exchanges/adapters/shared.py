@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 
 from apps.exchanges.selectors import VenueInfo
-from tradebot.contracts.ports import Market
+from tradebot.contracts.ports import Market, Ticker
 from tradebot.contracts.values import ZERO, Pair
 
 TIMEOUT_MS = 10_000
@@ -21,6 +21,25 @@ CONNECTIONS = 32
 
 _quiet = logging.getLogger("tradebot.ccxt")
 _quiet.setLevel(logging.INFO)  # at DEBUG ccxt writes request headers, and with them the API key
+
+
+class Prices:
+    """The last price of each pair that any account of this process was told: what a hundred users want to know of the
+    same post, the venue is asked once. Of two threads that ask at once both may reach the venue."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[Pair, tuple[float, Ticker]] = {}
+
+    def get(self, pair: Pair, max_age: float, ask: Callable[[], Ticker]) -> Ticker:
+        """What is known if it was asked for less than `max_age` seconds ago, else what `ask` says now."""
+        asked_at, ticker = self._known.get(pair, (0.0, None))
+        now = self._clock()
+        if ticker is None or now - asked_at >= max_age:
+            ticker = ask()
+            self._known[pair] = (now, ticker)
+        return ticker
+
 
 _known: dict[tuple[type, VenueInfo], Shared] = {}
 _lock = threading.Lock()
@@ -32,6 +51,7 @@ class Shared:
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self.prices = Prices()
         self._lock = threading.Lock()
         self._read_at = 0.0
         self._markets: Mapping[str, Market] = {}

@@ -26,6 +26,8 @@ from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.ports import Balance, Market, Ticker, Venue
 from tradebot.contracts.values import ZERO, Action, AmountType, ConditionKind, Leg, Mode, OrderType, Pair
 
+PRICE_SECONDS = 1.0
+"""How old a price may be that an order's size is reckoned with: many users often want the same price at once."""
 _NOTHING = Balance(ZERO, ZERO)
 _MISSING = [status.value for status in (IN_DOUBT | {OrderStatus.INTENT})]
 
@@ -86,7 +88,7 @@ def look(venue: Venue, command: Command, sequence: int) -> Look | Denial:
     market = venue.market(pair)
     if market is None or not market.active:
         return Denial("unknown_pair", f"{pair} is not traded at {command.exchange} now")
-    ticker, balances = venue.ticker(pair), venue.balances()
+    ticker, balances = venue.ticker(pair, max_age=PRICE_SECONDS), venue.balances()
     return Look(
         pair=pair,
         sequence=sequence,

@@ -61,6 +61,13 @@ def test_accounts_share_the_markets_and_the_connections(paper: PaperProcess, ven
     assert other.balances() == {"USDT": Balance(Decimal(1), Decimal(0))}
 
 
+def test_a_price_asked_for_a_moment_ago_is_not_asked_for_again(paper: PaperProcess, venue: CcxtVenue) -> None:
+    other = account(paper, {"USDT": "1"})
+    first = venue.ticker(BTC)
+    assert other.ticker(BTC, max_age=60) is first
+    assert other.ticker(BTC) is not first
+
+
 def test_ticker_and_balances_are_decimal(venue: CcxtVenue) -> None:
     ticker = venue.ticker(BTC)
     assert (ticker.bid, ticker.last, ticker.ask) == (Decimal("29997"), Decimal("30000"), Decimal("30003"))

@@ -72,7 +72,7 @@ class FakeVenue:
     def pairs(self) -> frozenset[str]:
         return frozenset(map(str, self.listed))
 
-    def ticker(self, pair: Pair) -> Ticker:
+    def ticker(self, pair: Pair, max_age: float = 0) -> Ticker:
         self._read("ticker")
         bid, ask = self.book or (self.price, self.price)
         return Ticker(pair, bid, ask, self.price, _now())
