@@ -160,8 +160,9 @@ def test_a_signal_that_found_no_strategies_is_decided_for_good(alice: User) -> N
 
 def test_words_in_pictures_count(alice: User) -> None:
     services.create(user_id=alice.pk, raw=DESIGN_EXAMPLE)
-    post = a_post("Look at this!")
-    PostImage.objects.create(post=post, index=0, url="https://pictures.invalid/1.png", text="ETHEREUM MERGE COMPLETE")
+    picture = "https://pictures.invalid/1.png"
+    post = a_post("Look at this!", media_urls=[picture])
+    PostImage.objects.create(post=post, index=0, url=picture, text="ETHEREUM MERGE COMPLETE")
     assert len(dispatch([heard(post)])) == 1
 
 

@@ -121,11 +121,11 @@ def test_a_crash_before_the_stop_is_sent_is_made_good(trader: Trader) -> None:
 def test_a_crash_before_the_stop_is_even_planned_is_made_good(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
     look, calls = trader.venue.ticker, []
 
-    def killed_second(pair):  # type: ignore[no-untyped-def]
+    def killed_second(pair, max_age=0):  # type: ignore[no-untyped-def]
         calls.append(pair)
         if len(calls) == 2:
             raise faults.Killed
-        return look(pair)
+        return look(pair, max_age)
 
     monkeypatch.setattr(trader.venue, "ticker", killed_second)
     with pytest.raises(faults.Killed):

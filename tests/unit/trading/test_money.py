@@ -20,20 +20,33 @@ SOURCES = sorted(path for room in ROOMS for path in room.rglob("*.py") if "migra
 SECONDS = {
     "apps/trading/selectors.py": {"acknowledged_ms"},
     "apps/exchanges/selectors.py": {"CACHE_SECONDS", "_markets", "markets"},
-    "apps/exchanges/adapters/shared.py": {"MARKETS_SECONDS", "Shared"},
-    "apps/exchanges/paper/candles.py": {"Move", "play", "_moves", "_rows", "_seconds"},
+    "apps/exchanges/adapters/shared.py": {
+        *("MARKETS_SECONDS", "Shared.__init__", "Prices.__init__", "Prices.get"),
+    },
+    "apps/exchanges/adapters/ccxt_venue.py": {"CcxtVenue.ticker"},
+    "apps/trading/services/decide.py": {"PRICE_SECONDS"},
+    "apps/exchanges/paper/candles.py": {"Move.at", "play", "_moves", "_rows", "_seconds"},
     "apps/exchanges/paper/__main__.py": {"parser"},
 }
-"""Where a float is a moment or a span of time, by the top-level name it stands in. Prices and amounts never are."""
+"""Where a float is a moment or a span of time, by the name it stands in. Prices and amounts never are."""
 
 
 def _floats(tree: ast.Module) -> Iterator[str]:
-    """The top-level names under which a float is written as a number, made by float(), or named as a type."""
-    for statement in tree.body:
-        for node in ast.walk(statement):
+    """The names under which a float is written as a number, made by float(), or named as a type."""
+    for place, part in _parts(tree):
+        for node in ast.walk(part):
             named = isinstance(node, ast.Name) and node.id == "float"
             if named or (isinstance(node, ast.Constant) and isinstance(node.value, float)):
-                yield _name(statement)
+                yield place
+
+
+def _parts(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """Every statement of the module with its name; of a class each of its own, as `Class.name`."""
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef):
+            yield from ((f"{statement.name}.{_name(inner)}", inner) for inner in statement.body)
+        else:
+            yield _name(statement), statement
 
 
 def _name(statement: ast.stmt) -> str:
@@ -42,8 +55,10 @@ def _name(statement: ast.stmt) -> str:
 
 
 def test_the_walk_finds_what_it_looks_for() -> None:
-    source = "fee = 0.1\nx = float('1')\ndef f(y: float): ...\nz: float\nfine = 1"
-    assert list(_floats(ast.parse(source))) == ["fee", "x", "f", "z"]
+    source = (
+        "fee = 0.1\nx = float('1')\ndef f(y: float): ...\nz: float\nfine = 1\nclass C:\n  a: float\n  def m(self): 1.5"
+    )
+    assert list(_floats(ast.parse(source))) == ["fee", "x", "f", "z", "C.a", "C.m"]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
