@@ -164,6 +164,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "tradebot.rest.describe_errors",
     ],
+    "ENUM_NAME_OVERRIDES": {"SideEnum": [("buy", "buy"), ("sell", "sell")]},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

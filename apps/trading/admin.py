@@ -8,7 +8,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from apps.trading import receipts
 from apps.trading.models import Command, ExecutionReport, Fill, Order, Position, RiskPolicy
+from apps.trading.receipt_admin import ReceiptPage
 
 
 class ReadOnly:
@@ -41,7 +43,8 @@ class ReportInline(ReadOnly, TabularInline):
 
 
 @admin.register(Command)
-class CommandAdmin(ReadOnly, ModelAdmin):
+class CommandAdmin(ReceiptPage, ReadOnly, ModelAdmin):
+    receipt_of = staticmethod(receipts.of_command)
     list_display = ("created_at", "user", "leg", "action", "pair", "mode", "state", "code", "reason")
     list_filter = ("state", "leg", "mode", "code", "exchange")
     search_fields = ("id", "strategy_id", "signal_id", "root_id", "pair", "user__username")
@@ -50,7 +53,8 @@ class CommandAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, ModelAdmin):
+class OrderAdmin(ReceiptPage, ReadOnly, ModelAdmin):
+    receipt_of = staticmethod(receipts.of_order)
     list_display = ("created_at", "user", "leg", "side", "pair", "type", "amount", "status", "filled", "average")
     list_filter = ("status", "leg", "side", "type", "exchange")
     search_fields = ("id", "client_id", "venue_order_id", "command__signal_id", "pair", "user__username")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,11 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.trading import selectors, services
+from apps.trading import receipts, services
 from apps.trading.domain.numbers import plain
 from apps.trading.domain.risk import coins
-from apps.trading.domain.states import OrderStatus
-from apps.trading.models import Order, Position, RiskPolicy
+from apps.trading.domain.states import CommandState, OrderStatus
+from apps.trading.models import Command, Order, Position, RiskPolicy
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.values import KillSwitch, Pair
 from tradebot.rest import OwnedReadOnlyViewSet
@@ -108,7 +108,7 @@ class OrderViewSet(OwnedReadOnlyViewSet[Order]):
     def get_queryset(self) -> QuerySet[Order]:
         found = super().get_queryset()
         if status := self.request.query_params.get("status"):
-            found = found.filter(status=_status(status))
+            found = found.filter(status=_one_of(OrderStatus, "status", status))
         if pair := self.request.query_params.get("pair"):
             found = found.filter(pair=str(Pair.parse(pair.upper())))
         return found
@@ -117,27 +117,51 @@ class OrderViewSet(OwnedReadOnlyViewSet[Order]):
     @action(detail=True, filter_backends=[])
     def receipt(self, request: Request, pk: str) -> Response:
         """Why this order was made: signal, strategy, every check with its numbers, fills, fees, and where time went."""
-        order = self.get_object()
-        found = selectors.receipt(order.pk, order.user_id)
+        found = receipts.of_order(self.get_object().pk)
         if found is None:
             raise NotFound
-        return Response(_written(asdict(found)))
+        return Response(receipts.written(found))
 
 
-def _status(text: str) -> str:
+class CommandSerializer(serializers.ModelSerializer[Command]):
+    class Meta:
+        model = Command
+        fields = (
+            "id", "signal_id", "strategy_id", "credential_id", "exchange", "pair", "action", "leg", "mode", "state",
+            "code", "reason", "created_at", "decided_at",
+        )  # fmt: skip
+
+
+@extend_schema_view(
+    list=extend_schema(parameters=[OpenApiParameter("state", enum=[state.value for state in CommandState])])
+)
+class CommandViewSet(OwnedReadOnlyViewSet[Command]):
+    """What the caller's strategies asked for, newest first: what was denied stands here with its reason."""
+
+    queryset = Command.objects.all()
+    serializer_class = CommandSerializer
+    ordering = ("-created_at",)
+
+    def get_queryset(self) -> QuerySet[Command]:
+        found = super().get_queryset()
+        state = self.request.query_params.get("state")
+        return found.filter(state=_one_of(CommandState, "state", state)) if state else found
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True, filter_backends=[])
+    def receipt(self, request: Request, pk: str) -> Response:
+        """As an order's receipt, with the command's last order if it made one."""
+        found = receipts.of_command(self.get_object().pk)
+        if found is None:
+            raise NotFound
+        return Response(receipts.written(found))
+
+
+def _one_of(kind: type[StrEnum], field: str, text: str) -> str:
     try:
-        return OrderStatus(text.upper()).value
+        return kind(text.upper()).value
     except ValueError:
-        raise InvalidField("status", f"{text!r} is unknown; there are {', '.join(OrderStatus)}") from None
-
-
-def _written(value: Any) -> Any:
-    """`value` with its decimals as plain text."""
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, dict):
-        return {name: _written(inner) for name, inner in value.items()}
-    return [_written(inner) for inner in value] if isinstance(value, list) else value
+        raise InvalidField(field, f"{text!r} is unknown; there are {', '.join(kind)}") from None
 
 
 class PositionViewSet(OwnedReadOnlyViewSet[Position]):
@@ -169,6 +193,7 @@ def _caller(request: Request) -> UUID:
 
 routes: list[tuple[str, type[APIView], str]] = [
     ("orders", OrderViewSet, "order"),
+    ("commands", CommandViewSet, "command"),
     ("positions", PositionViewSet, "position"),
     ("risk-policy", RiskPolicyView, "risk-policy"),
 ]

@@ -1,4 +1,4 @@
-"""Reads of trading: orders, positions, receipts and how far a batch of posts has come."""
+"""Reads of trading: orders, positions, and how far a batch of posts has come."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q
 
 from apps.trading.domain.states import AT_VENUE, LIVE, WORKING, CommandState, OrderStatus
-from apps.trading.models import Command, ExecutionReport, Fill, Order, Position
+from apps.trading.models import Command, Order, Position
 from tradebot.contracts.values import Leg
 
 _AT_VENUE = [status.value for status in AT_VENUE]
@@ -126,73 +125,3 @@ def acknowledged_ms(root_ids: Sequence[str]) -> tuple[float, ...]:
     rows = Order.objects.filter(command__root_id__in=list(root_ids), acked_at__isnull=False)
     times = rows.exclude(leg=Leg.PROTECT.value).values_list("acked_at", "command__seen_at")
     return tuple((acked - seen).total_seconds() * 1000 for acked, seen in times if acked)
-
-
-# --- the receipt -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Why an order exists and what became of it. `decision`: every check with its numbers, and the size. `stages`:
-    {stage: [start, end]} of the post's way here; `times`: what happened when, on ours."""
-
-    order: OrderView
-    client_id: str
-    venue_order_id: str
-    attempt: int
-    signal_id: str
-    strategy_id: str
-    command: dict[str, Any]
-    decision: dict[str, Any]
-    fills: list[dict[str, Any]]
-    fees: dict[str, str]
-    reports: list[dict[str, Any]]
-    stages: dict[str, Any]
-    times: dict[str, datetime | None]
-
-
-def receipt(order_id: UUID, user_id: UUID) -> Receipt | None:
-    """The receipt of one of the user's orders; None if they have no such order."""
-    row = Order.objects.select_related("command").filter(pk=order_id, user_id=user_id).first()
-    if row is None:
-        return None
-    command = row.command
-    return Receipt(
-        order=view(row),
-        client_id=row.client_id,
-        venue_order_id=row.venue_order_id,
-        attempt=row.attempt,
-        signal_id=command.signal_id,
-        strategy_id=command.strategy_id,
-        command=_command(command),
-        decision=command.decision,
-        fills=[_fill(fill) for fill in row.fills.order_by("at", "id")],
-        fees=row.fee,
-        reports=[_report(report) for report in row.reports.order_by("id")],
-        stages=command.stages,
-        times=_times(row),
-    )
-
-
-def _command(command: Command) -> dict[str, Any]:
-    names = ("id", "action", "leg", "mode", "pair", "amount_type", "amount", "conditions", "expires_at")
-    return {name: getattr(command, name) for name in (*names, "state", "code", "reason")}
-
-
-def _fill(fill: Fill) -> dict[str, Any]:
-    names = ("trade_id", "side", "amount", "price", "fee", "fee_currency", "realised_quote", "at")
-    return {name: getattr(fill, name) for name in names}
-
-
-def _report(report: ExecutionReport) -> dict[str, Any]:
-    return {"kind": report.kind, "data": report.data, "at": report.at}
-
-
-def _times(row: Order) -> dict[str, datetime | None]:
-    return {
-        "seen_at": row.command.seen_at,
-        "received_at": row.command.created_at,
-        "decided_at": row.command.decided_at,
-        "submitted_at": row.submitted_at,
-        "acked_at": row.acked_at,
-    }

@@ -33,7 +33,8 @@ def belongings(user: User) -> dict[str, str]:
     position = Position.objects.create(
         credential=credential, user=user, coin="BTC", quote="USDT", amount=1, cost_quote=30_000, updated_at=now
     )
-    rows = {"posts": post, "signals": signal, "strategies": strategy, "credentials": credential, "orders": order}
+    rows = {"posts": post, "signals": signal, "strategies": strategy, "credentials": credential, "orders": order,
+            "commands": order.command}  # fmt: skip
     return {name: str(row.pk) for name, row in {**rows, "positions": position}.items()}
 
 
