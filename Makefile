@@ -12,7 +12,7 @@ LOCK ?= cpu
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgres://check@127.0.0.1:1/check BROKER_URL=memory:// \
 	REDIS_URL=redis://127.0.0.1:1/0 LOG_FORMAT=text
 
-.PHONY: help demo up down status test check bench lock clean venv venv-dev
+.PHONY: help demo up down status test check bench chaos lock clean venv venv-dev
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ check: venv-dev  ## format, types, imports, migrations, API snapshot, docker fil
 
 bench: venv-dev  ## measure against bare Celery (ONLY=pipeline for one part)
 	@$(EMBEDDED) bench $(ONLY)
+
+chaos: venv-dev  ## break everything at random, then count orders (SEEDS=20 FIRST_SEED=1 MUTANT=name)
+	@$(PYTHON_BIN) -m tests.chaos --seeds $(or $(SEEDS),20) --first-seed $(or $(FIRST_SEED),1) \
+		$(if $(MUTANT),--mutant $(MUTANT)) $(ARGS)
 
 lock: venv-dev  ## resolve requirements/*.in again
 	@sh requirements/lock.sh

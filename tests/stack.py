@@ -17,7 +17,7 @@ import httpx
 
 from tradebot.embedded.layout import CHECKOUT, Layout
 
-_NOT_INHERITED = {
+NOT_INHERITED = {
     *("BROKER_URL", "DATABASE_URL", "REDIS_URL", "PAPER_EXCHANGE_URL"),
     *("SECRET_KEY", "CREDENTIAL_KEYS", "PAPER_EXCHANGE_TOKEN"),
     *("FLOWER_PASSWORD", "ADMIN_PASSWORD", "PROMETHEUS_MULTIPROC_DIR", "VAR_DIR"),
@@ -94,7 +94,7 @@ def running_stack(**environment: str) -> Iterator[RunningStack]:
     """A stack with servers of its own, unless `environment` names others."""
     with tempfile.TemporaryDirectory(prefix="tradebot-stack-") as folder:
         Path(folder).chmod(0o711)
-        inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         full = {**inherited, "VAR_DIR": folder, "PORT": "18000", **environment}
         command = [sys.executable, "-m", "tradebot.embedded"]
         try:

@@ -17,7 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import Truncator
+from redis import RedisError
 from unfold.sites import UnfoldAdminSite
+
+from tradebot import heartbeat
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
@@ -38,6 +41,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("trading.position", "account_balance_wallet"),
             ("trading.riskpolicy", "shield"),
             ("trading.executionreport", "fact_check"),
+            ("trading.alert", "notification_important"),
         ),
     ),
     ("Exchanges", (("exchanges.venue", "currency_exchange"), ("exchanges.marketrow", "storefront"))),
@@ -198,6 +202,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         "cards": [_card(step) for step in seen],
+        "streams": _streams() if _may_see(admin.site, request, "accounts.credential") else "",
         "tables": [_table(step) for step in seen if step.columns],
     }
 
@@ -206,6 +211,18 @@ def _card(step: Step) -> dict[str, Any]:
     rows = apps.get_model(step.model)._default_manager
     recent = rows.filter(**{f"{step.moment}__gte": timezone.now() - timedelta(days=1)})
     return {"title": step.title, "count": recent.count(), "link": _changelist(step.model)}
+
+
+def _streams() -> str:
+    """How many accounts at work are listened to, over all streams processes."""
+    try:
+        told = list(heartbeat.alive("streams").values())
+    except (RedisError, ValueError, KeyError):
+        return "Nobody can say whether the streams run: Valkey does not answer."
+    if not told:
+        return "No streams process runs: exchanges are asked, but not listened to."
+    connected, accounts = (sum(facts[name] for facts in told) for name in ("connected", "accounts"))
+    return f"Listening to {connected} of {accounts} accounts at work."
 
 
 def _table(step: Step) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The Celery application. Its configuration is derived from the topology (celeryconfig.py)."""
 
 import os
+import threading
 from time import monotonic
 
 from celery import Celery
@@ -23,7 +24,7 @@ def _keep_django_logging(**_: object) -> None:
 
 
 IDLE_SECONDS = 2.0
-_last_task = float("-inf")
+_own = threading.local()
 
 
 @task_prerun.connect
@@ -33,8 +34,8 @@ def _drop_broken_connections(**_: object) -> None:
     A connection that the task before just used is not asked whether it lives: asking costs every hop a round trip, and
     one that breaks under a task is dropped before the task's retry.
     """
-    global _last_task
-    idle, _last_task = monotonic() - _last_task > IDLE_SECONDS, monotonic()
+    idle = monotonic() - getattr(_own, "last_task", float("-inf")) > IDLE_SECONDS
+    _own.last_task = monotonic()
     for connection in connections.all(initialized_only=True):
         if idle or connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()

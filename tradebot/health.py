@@ -17,6 +17,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from tradebot import heartbeat
+
 SECONDS = 2.0
 """How long Redis or the broker may take to answer."""
 
@@ -33,11 +35,24 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when all three servers answered, else 503; `checks` has each one's milliseconds and the failure's kind."""
+    """200 when all three servers answered, else 503; `checks` has each one's milliseconds and the failure's kind.
+
+    `streams` tells of every living streams process. Without one the web is as ready as ever, and orders are only asked
+    about, so that it changes nothing in the answer's status.
+    """
     checks = {name: _measure(name, check) for name, check in CHECKS.items()}
     ready = all(check["ok"] for check in checks.values())
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return JsonResponse({"status": "ok" if ready else "unavailable", "checks": checks}, status=status)
+    told = {"status": "ok" if ready else "unavailable", "checks": checks, "streams": _streams()}
+    return JsonResponse(told, status=status)
+
+
+def _streams() -> dict[str, object]:
+    try:
+        found = heartbeat.alive("streams")
+    except (redis.RedisError, ValueError, KeyError) as error:
+        return {"ok": False, "error": type(error).__name__}
+    return {"ok": bool(found), "processes": list(found.values())}
 
 
 def _measure(name: str, check: Callable[[], None]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django_stubs_ext
@@ -134,6 +135,9 @@ OCR_THREADS = env.number("OCR_THREADS", 2)
 MODEL_THREADS = env.number("MODEL_THREADS", 1)
 PAPER_EXCHANGE_URL = env.lookup("PAPER_EXCHANGE_URL")
 PAPER_EXCHANGE_TOKEN = env.lookup("PAPER_EXCHANGE_TOKEN")
+OUTGOING_ADDRESS = env.text("OUTGOING_ADDRESS", socket.gethostname())
+"""Name of the IP address that requests to exchanges leave from: all processes behind one address share its budget."""
+
 FLOWER_URL = env.lookup("FLOWER_URL")
 METRICS_TOKEN = env.lookup("METRICS_TOKEN")
 

@@ -13,7 +13,7 @@ from apps.accounts import services as account_services
 from apps.exchanges import adapters
 from apps.exchanges import selectors as exchanges
 from apps.exchanges.adapters import paper_admin
-from tradebot.contracts.errors import PermanentError, VenueError, VenueRejected, VenueUnavailable
+from tradebot.contracts.errors import NotConfigured, PermanentError, VenueError, VenueRejected, VenueUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,8 @@ def _settled(view: accounts.CredentialView) -> bool:
         _try(view)
     except VenueUnavailable as error:
         return _unsettled(view, error.reason)
+    except NotConfigured as error:
+        return _unsettled(view, str(error))
     except (VenueError, PermanentError) as error:
         account_services.mark_credential(credential_id=view.id, active=False, reason=str(error))
         return True
@@ -60,7 +62,7 @@ def _try(view: accounts.CredentialView) -> None:
     secret = opened.secret.reveal()
     if view.opens_account:
         paper_admin.open_account(opened.api_key, secret, PAPER_DEPOSIT)
-    account = adapters.connect(venue, opened.api_key, secret)
+    account = adapters.connect(venue, opened.api_key, secret, opened.passphrase.reveal())
     account.balances()
     if account.may_withdraw():
         raise VenueRejected(

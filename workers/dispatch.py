@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -21,6 +22,7 @@ from apps.strategies.domain.matching import Account, ActiveStrategy, Matched, Po
 from apps.strategies.services import Decision
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.messages import AnalysisSignal, TradeCommand, from_wire, to_wire
+from workers import venues
 from workers.stage import stage
 
 Verdict = tuple[ActiveStrategy, AnalysisSignal, Matched]
@@ -59,13 +61,16 @@ def _decide(
                 matches.append((strategy, signal, verdict))
             else:
                 decisions.append(_refused(strategy, signal, verdict.reason, verdict.detail))
-    commands, settled = _settle(matches, posts, now)
+    commands, settled = _settle(matches, posts, now, around.tradable)
     services.record_matches([*decisions, *settled], now)
     return commands
 
 
 def _settle(
-    matches: Sequence[Verdict], posts: dict[str, PostView], now: datetime
+    matches: Sequence[Verdict],
+    posts: dict[str, PostView],
+    now: datetime,
+    tradable: Callable[[str, str, str], bool],
 ) -> tuple[list[TradeCommand], list[Decision]]:
     pairs = [(strategy, matched) for strategy, _, matched in matches]
     coins = settle(pairs, now, lambda claims: services.claim_cooldowns(claims, now))
@@ -76,10 +81,21 @@ def _settle(
             told = f"the strategy acted on {', '.join(matched.coins)} less than {strategy.spec.cooldown} ago"
             decisions.append(_refused(strategy, signal, Reason.COOLDOWN, told))
             continue
-        command = orders.command(strategy, signal, posts[signal.post_id], matched, coin)
+        placed = _placed(strategy, matched, coin, tradable)
+        command = orders.command(strategy, signal, posts[signal.post_id], placed, coin)
         commands.append(command)
         decisions.append(_accepted(strategy, signal, command, coin))
     return commands, decisions
+
+
+def _placed(
+    strategy: ActiveStrategy, matched: Matched, coin: str, tradable: Callable[[str, str, str], bool]
+) -> Matched:
+    """The match with its account: chosen now, for this coin, if the strategy leaves that to us."""
+    if not matched.choices:
+        return matched
+    account, scores = venues.choose(strategy, matched, coin, tradable)
+    return replace(matched, account=account, venues=tuple(scores))
 
 
 def _refused(strategy: ActiveStrategy, signal: AnalysisSignal, reason: Reason, detail: str) -> Decision:
@@ -103,7 +119,16 @@ def _surroundings(strategies: Sequence[ActiveStrategy], now: datetime) -> Surrou
     def accounts() -> dict[selectors.AccountKey, Account]:
         return selectors.accounts_of((strategy.user_id, strategy.spec.credential_id) for strategy in strategies)
 
-    return Surroundings(now, lambda user_id, chosen: accounts().get((user_id, chosen)), cache(_tradable))
+    @cache
+    def all_accounts() -> dict[UUID, tuple[Account, ...]]:
+        return selectors.all_accounts_of(strategy.user_id for strategy in strategies if strategy.spec.venue)
+
+    return Surroundings(
+        now,
+        lambda user_id, chosen: accounts().get((user_id, chosen)),
+        cache(_tradable),
+        lambda user_id: all_accounts().get(user_id, ()),
+    )
 
 
 def _tradable(venue: str, base: str, quote: str) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -13,6 +16,7 @@ from uuid import UUID
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from apps.accounts import selectors as accounts
@@ -30,9 +34,13 @@ from workers.stage import stage
 
 KEEP_SECONDS = 60.0
 VENUE_SECONDS = 5.0
+COMMAND_SECONDS = 60.0
+"""After so long a command asks its venue nothing more: in a thread no time limit of Celery's would end it."""
 ACCOUNT_SECONDS = 20.0
 ROUND_SECONDS = 90.0
 """Well under the task's own limit: an account's last request may take some seconds more."""
+ROUND_LOCK = 7_290_001
+"""Number of PostgreSQL's advisory lock that a round of the reconciler holds."""
 KEPT = 256
 ACTIVE = "active"
 
@@ -49,7 +57,16 @@ class Line:
 
 
 _venues: dict[str, tuple[float, venues.VenueInfo | None]] = {}
-_lines: OrderedDict[str, Line] = OrderedDict()
+
+
+class _Own(threading.local):
+    """What each thread has for itself: a connection serves one at a time."""
+
+    def __init__(self) -> None:
+        self.lines: OrderedDict[str, Line] = OrderedDict()
+
+
+_own = _Own()
 
 
 @stage("execute")
@@ -71,7 +88,8 @@ def _execute(command: TradeCommand) -> None:
     if refused is not None:
         trading.deny(command=command, code=refused.code, reason=refused.reason, now=timezone.now())
         return
-    outcome = trading.execute(command=command, venue=line(command.credential_id), now=timezone.now)
+    venue = cast(Venue, Hurried(line(command.credential_id), COMMAND_SECONDS))
+    outcome = trading.execute(command=command, venue=venue, now=timezone.now, permit=_permit)
     if outcome.retry:
         raise TransientError(f"command {outcome.command_id} was not placed: {outcome.reason or outcome.status}")
 
@@ -121,33 +139,34 @@ def _broker_confirms() -> bool:
 
 
 def line(credential_id: str) -> Venue:
-    """This process's connection for an account, kept among the KEPT last used; its keys are compared every minute."""
-    known = _lines.get(credential_id)
+    """This thread's connection for an account, kept among the KEPT last used; its keys are compared every minute."""
+    lines = _own.lines
+    known = lines.get(credential_id)
     if known is None or time.monotonic() - known.checked > KEEP_SECONDS:
         known = _renewed(credential_id, known)
-        _lines[credential_id] = known
-    _lines.move_to_end(credential_id)
-    while len(_lines) > KEPT:
-        _lines.popitem(last=False)
+        lines[credential_id] = known
+    lines.move_to_end(credential_id)
+    while len(lines) > KEPT:
+        lines.popitem(last=False)
     return known.venue
 
 
 def _renewed(credential_id: str, known: Line | None) -> Line:
     opened = vault.open_credential(credential_id)
-    secret = opened.secret.reveal()
-    keys = hashlib.sha256(f"{opened.venue}\0{opened.api_key}\0{secret}".encode()).digest()
+    secret, passphrase = opened.secret.reveal(), opened.passphrase.reveal()
+    keys = hashlib.sha256(f"{opened.venue}\0{opened.api_key}\0{secret}\0{passphrase}".encode()).digest()
     if known is not None and known.keys == keys:
         known.checked = time.monotonic()
         return known
     info = venues.venue(opened.venue)
     if info is None:
         raise NotConfigured(f"venue {opened.venue} is not enabled")
-    return Line(connect(info, opened.api_key, secret), keys, time.monotonic())
+    return Line(connect(info, opened.api_key, secret, passphrase), keys, time.monotonic())
 
 
 def forget_lines() -> None:
-    """Drop every connection of this process, and what it knows of venues."""
-    _lines.clear()
+    """Drop every connection of this thread, and what it knows of venues."""
+    _own.lines.clear()
     _venues.clear()
 
 
@@ -159,9 +178,27 @@ def reconcile_all(now: datetime | None = None) -> int:
 
     One account's trouble stops no other, and a venue that hangs keeps none from its turn: who waited longest comes
     first, each gets ACCOUNT_SECONDS, and what is left after ROUND_SECONDS is first in the next round. Returns how many
-    orders changed or were taken further.
+    orders changed or were taken further; 0 at once while another round is under way.
     """
-    moment, ends = now or timezone.now(), time.monotonic() + ROUND_SECONDS
+    with _alone() as mine:
+        return _all(now or timezone.now()) if mine else 0
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether this is the only round: two would leave no process for orders."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ROUND_LOCK])
+        mine = bool(cursor.fetchone()[0])
+        try:
+            yield mine
+        finally:
+            if mine:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [ROUND_LOCK])
+
+
+def _all(moment: datetime) -> int:
+    ends = time.monotonic() + ROUND_SECONDS
     trading.expire_unstarted(moment)
     waiting, hung, done = deque(trading.orders_to_reconcile(moment)), set[str](), 0
     put_off: deque[trading.Account] = deque()
@@ -220,6 +257,7 @@ class Hurried:
         self._venue = venue
         self._ends = time.monotonic() + seconds
         self.name = venue.name
+        self.features = venue.features
 
     def __getattr__(self, name: str) -> Any:
         if time.monotonic() > self._ends:

@@ -112,6 +112,15 @@ def check_credentials() -> int:
     return check_pending()
 
 
+@app.task(name="tradebot.probe_venues", shared=False, soft_time_limit=60, time_limit=90)
+def probe_venues() -> int:
+    """Ask every enabled venue for one price, so that its health is known when nobody trades; returns how many
+    answered."""
+    from workers.probe import probe_all
+
+    return probe_all()
+
+
 @app.task(name="tradebot.reconcile", shared=False, soft_time_limit=120, time_limit=150)
 def reconcile() -> int:
     """Ask the exchanges about every order whose end is not known; returns how many accounts were asked."""

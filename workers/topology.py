@@ -67,7 +67,7 @@ STAGES = {
 
 STAGE_OF_TASK = {stage.task: stage for stage in STAGES.values()}
 
-WORK_QUEUES = ("crawl", "housekeeping")
+WORK_QUEUES = ("crawl", "housekeeping", "reconcile")
 """Queues of tasks that beat starts; they carry no messages of the pipeline."""
 
 QUEUES = (*dict.fromkeys(stage.queue_name for stage in STAGES.values()), *WORK_QUEUES)
@@ -86,8 +86,8 @@ WORKERS = {
     "pipeline": WorkerGroup(("clean", "analyze", "dispatch")),
     "models": WorkerGroup(("features",)),
     "ocr": WorkerGroup(("ocr",)),
-    "execute": WorkerGroup(("execute",), concurrency=2),
-    "crawl": WorkerGroup(WORK_QUEUES),
+    "execute": WorkerGroup(("execute", "reconcile"), concurrency=16, pool="threads"),
+    "crawl": WorkerGroup(("crawl", "housekeeping")),
 }
 
 TASK_QUEUES = {
@@ -95,13 +95,15 @@ TASK_QUEUES = {
     "tradebot.crawl_due": "housekeeping",
     "tradebot.collect_dead_letters": "housekeeping",
     "tradebot.check_credentials": "housekeeping",
-    "tradebot.reconcile": "housekeeping",
+    "tradebot.probe_venues": "housekeeping",
+    "tradebot.reconcile": "reconcile",
 }
 
 SCHEDULES = {
     "crawl what is due": ("tradebot.crawl_due", 5.0),
     "collect dead letters": ("tradebot.collect_dead_letters", 5.0),
     "check new credentials": ("tradebot.check_credentials", 5.0),
+    "probe the venues": ("tradebot.probe_venues", 30.0),
     "reconcile orders": ("tradebot.reconcile", 15.0),
 }
 """Name: task and seconds. Seeded into the database, where the admin edits them."""

@@ -122,6 +122,9 @@ class CredentialForm(forms.ModelForm[Credential]):
 
     api_key = forms.CharField(required=False, max_length=500, widget=UnfoldAdminPasswordWidget())
     secret = forms.CharField(required=False, max_length=5000, widget=UnfoldAdminPasswordWidget())
+    passphrase = forms.CharField(
+        required=False, max_length=200, widget=UnfoldAdminPasswordWidget(), help_text="Of an OKX key only."
+    )
 
     class Meta:
         model = Credential
@@ -134,12 +137,12 @@ class CredentialForm(forms.ModelForm[Credential]):
             missing = "secret" if typed == ["api_key"] else "api_key"
             self.add_error(missing, "Key and secret belong together: type both.")
         elif len(typed) == 2:
-            self._check_keys(given["api_key"], given["secret"])
+            self._check_keys(given["api_key"], given["secret"], given.get("passphrase", ""))
         return given
 
-    def _check_keys(self, api_key: str, secret: str) -> None:
+    def _check_keys(self, api_key: str, secret: str, passphrase: str) -> None:
         try:
-            services.check_keys(api_key, secret)
+            services.check_keys(api_key, secret, passphrase)
         except InvalidField as error:
             self.add_error(error.field, f"It {error.reason}.")
 
@@ -167,7 +170,7 @@ class CredentialAdmin(ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Credential, form: CredentialForm, change: bool) -> None:
-        keys = {name: form.cleaned_data[name] for name in ("api_key", "secret")}
+        keys = {name: form.cleaned_data[name] for name in ("api_key", "secret", "passphrase")}
         if not change:
             row = services.save_credential(user=obj.user, venue=obj.venue, label=obj.label, **keys)
             obj.__dict__.update(row.__dict__)

@@ -36,6 +36,14 @@ class CredentialSerializer(serializers.ModelSerializer[Credential]):
         write_only=True, required=False, max_length=5000, style={"input_type": "password"}, trim_whitespace=True
     )
 
+    passphrase = serializers.CharField(
+        write_only=True,
+        required=False,
+        max_length=200,
+        style={"input_type": "password"},
+        help_text="Of an OKX key; leave it out for other exchanges.",
+    )
+
     class Meta:
         model = Credential
         fields = (
@@ -44,6 +52,7 @@ class CredentialSerializer(serializers.ModelSerializer[Credential]):
             "label",
             "api_key",
             "secret",
+            "passphrase",
             "status",
             "status_reason",
             "key_hint",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -22,6 +23,7 @@ FROM accounts_credential AS account JOIN accounts_user AS person ON person.id = 
 _USER = "SELECT id, username, time_zone, is_active, is_staff FROM accounts_user WHERE id = %s"
 _USABLE = f"{_CREDENTIAL} WHERE status = 'active' AND account.deleted_at IS NULL"
 _CHOSEN = f"{_USABLE} AND account.id = ANY(%s)"
+_MINE = f"{_USABLE} AND user_id = ANY(%s) ORDER BY user_id, is_default DESC, account.created_at"
 _OLDEST = "user_id, is_default DESC, account.created_at"
 _DEFAULTS = f"{_USABLE} AND user_id = ANY(%s) AND venue = '{PAPER}' ORDER BY {_OLDEST}"
 
@@ -86,12 +88,25 @@ def usable(asked: Iterable[tuple[UUID, UUID | None]]) -> dict[tuple[UUID, UUID |
     return {key: found[key] for key in wanted & found.keys()}
 
 
+def active_credentials(users: Iterable[UUID]) -> dict[UUID, tuple[CredentialView, ...]]:
+    """All ACTIVE credentials of each of these users, at any venue: the default ones first, then the oldest."""
+    found: dict[UUID, tuple[CredentialView, ...]] = {}
+    for row in _credentials(_MINE, list(set(users))):
+        found[row.user_id] = (*found.get(row.user_id, ()), row)
+    return found
+
+
 def pending_credentials(limit: int = 100) -> tuple[CredentialView, ...]:
     """Credentials that a worker has yet to check: those never tried first, then by their last try. However many a
     venue does not answer for, everybody's turn comes."""
     last_try = F("checked_at").asc(nulls_first=True)
     rows = Credential.objects.filter(status=CredentialStatus.PENDING).select_related("user")
     return tuple(map(_view, rows.order_by(last_try, "created_at")[:limit]))
+
+
+def keys_checked_at(credential_id: UUID | str) -> datetime | None:
+    """When the venue last said whether it takes the account's present keys: before that, others may have been there."""
+    return Credential.objects.filter(pk=credential_id).values_list("checked_at", flat=True).first()
 
 
 def sealed_count() -> int:

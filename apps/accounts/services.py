@@ -36,13 +36,14 @@ HINTED_LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class OpenedCredential:
-    """Keys of one venue account, in the clear. Call `secret.reveal()` at the last moment; neither shows in a repr.
-    `accepted_at`: when the venue last said whether it takes them."""
+    """Keys of one venue account, in the clear. Call `secret.reveal()` at the last moment; none shows in a repr.
+    `accepted_at`: when the venue last said whether it takes them. `passphrase`: empty unless the venue gives one."""
 
     venue: str
     api_key: str = field(repr=False)
     secret: Secret
     accepted_at: datetime | None = None
+    passphrase: Secret = field(default_factory=lambda: Secret(""))
 
 
 # --- users -----------------------------------------------------------------------------------------------------------
@@ -130,19 +131,20 @@ def save_credential(
     venue: str,
     api_key: str,
     secret: str,
+    passphrase: str = "",
     label: str = "",
     is_default: bool = False,
     opens_account: bool = False,
 ) -> Credential:
     """Seal and store an account's keys, PENDING until a worker has checked them. A user's first paper account
-    becomes their default.
+    becomes their default. `passphrase`: for venues whose keys have one (OKX).
 
     Raises InvalidField for a key or secret that is empty or not ASCII, or a default account that is no paper account.
     """
-    check_keys(api_key, secret)
+    check_keys(api_key, secret, passphrase)
     _need_paper(venue, is_default=is_default)
     row = Credential(user=user, venue=venue, label=label, key_hint=_hint(api_key), opens_account=opens_account)
-    row.envelope = _seal(row, api_key, secret)
+    row.envelope = _seal(row, api_key, secret, passphrase)
     with transaction.atomic():
         if is_default:
             _free_default(user)
@@ -169,14 +171,14 @@ def request_paper_account(*, user: User, label: str = "") -> Credential:
 
 
 @transaction.atomic
-def replace_keys(*, credential_id: UUID, api_key: str, secret: str) -> None:
+def replace_keys(*, credential_id: UUID, api_key: str, secret: str, passphrase: str = "") -> None:
     """New keys for the same account: PENDING again until a worker has checked them.
 
     Raises InvalidField for a key or secret that is empty or not ASCII, Credential.DoesNotExist.
     """
-    check_keys(api_key, secret)
+    check_keys(api_key, secret, passphrase)
     row = Credential.objects.select_for_update().get(pk=credential_id, deleted_at=None)
-    row.envelope, row.key_hint = _seal(row, api_key, secret), _hint(api_key)
+    row.envelope, row.key_hint = _seal(row, api_key, secret, passphrase), _hint(api_key)
     row.status, row.status_reason, row.opens_account = CredentialStatus.PENDING, "", False
     row.checked_at = None
     row.save()
@@ -248,7 +250,8 @@ def open_credential(credential_id: UUID | str) -> OpenedCredential:
     if row is None:
         raise InvalidField("credential_id", f"{credential_id} is unknown or deleted")
     opened = json.loads(envelope.unseal(row.envelope, _record(row), keys.ring()).reveal())
-    return OpenedCredential(row.venue, opened["api_key"], Secret(opened["secret"]), row.checked_at)
+    passphrase = Secret(opened.get("passphrase", ""))
+    return OpenedCredential(row.venue, opened["api_key"], Secret(opened["secret"]), row.checked_at, passphrase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +279,7 @@ def rotate_batch(*, after: UUID, size: int = 200) -> Rotated | None:
     return Rotated(batch[-1].pk, len(batch), len(stale)) if batch else None
 
 
-def check_keys(api_key: str, secret: str) -> None:
+def check_keys(api_key: str, secret: str, passphrase: str = "") -> None:
     """Raise InvalidField for what no exchange gives out: an empty key, or one with letters or control characters that
     could not even be sent. A secret may have several lines (a PEM key)."""
     for name, value, shown in (("api_key", api_key, api_key), ("secret", secret, "".join(secret.split()))):
@@ -286,6 +289,8 @@ def check_keys(api_key: str, secret: str) -> None:
             raise InvalidField(
                 name, "may have only plain letters, digits and signs (ASCII); copy it again from the exchange"
             )
+    if not (passphrase.isascii() and passphrase.isprintable()):
+        raise InvalidField("passphrase", "may have only plain letters, digits and signs (ASCII); type it again")
 
 
 def _hint(api_key: str) -> str:
@@ -308,8 +313,9 @@ def _free_default(user: User) -> None:
     Credential.objects.filter(user=user, is_default=True).update(is_default=False)
 
 
-def _seal(row: Credential, api_key: str, secret: str) -> envelope.Envelope:
-    return envelope.seal(json.dumps({"api_key": api_key, "secret": secret}), _record(row), keys.ring())
+def _seal(row: Credential, api_key: str, secret: str, passphrase: str) -> envelope.Envelope:
+    parts = {"api_key": api_key, "secret": secret} | ({"passphrase": passphrase} if passphrase else {})
+    return envelope.seal(json.dumps(parts), _record(row), keys.ring())
 
 
 def _record(row: Credential) -> envelope.Record:

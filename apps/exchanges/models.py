@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from django.core.validators import MinValueValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 
 PAPER = "paper"
@@ -15,6 +15,10 @@ class Dialect(models.TextChoices):
     """The protocol a venue speaks: one adapter each."""
 
     BINANCE = "binance", "Binance spot"
+    OKX = "okx", "OKX spot"
+    BYBIT = "bybit", "Bybit spot"
+    KRAKEN = "kraken", "Kraken spot"
+    COINBASE = "coinbase", "Coinbase Advanced"
 
 
 class Venue(models.Model):
@@ -30,6 +34,20 @@ class Venue(models.Model):
     )
     enabled = models.BooleanField(default=True)
     sandbox = models.BooleanField(default=False, help_text="Use the exchange's own test network.")
+    request_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Weight that all workers behind one address may use in the venue's window; blank: its own limit.",
+    )
+    taker_fee = models.DecimalField(
+        max_digits=8,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(1))],
+        help_text="Your fee tier as a share (0.001 is 0.1 %), to compare venues by; blank: the standard fee.",
+    )
     note = models.CharField(max_length=200, blank=True)
     synced_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its markets were last read."

@@ -19,9 +19,9 @@ RULES = ("tick", "step", "market_step", "min_amount", "max_amount", "min_notiona
 def ensure_venues() -> None:
     """Create the venues tradebot ships with; an operator's changes to them stay."""
     Venue.objects.get_or_create(name=PAPER, defaults={"note": "The paper exchange of this installation"})
-    Venue.objects.get_or_create(
-        name="binance", defaults={"dialect": Dialect.BINANCE, "enabled": False, "note": "Real money: enable on purpose"}
-    )
+    for dialect in Dialect:
+        off = {"dialect": dialect, "enabled": False, "note": "Real money: enable on purpose"}
+        Venue.objects.get_or_create(name=dialect.value, defaults=off)
 
 
 @transaction.atomic

@@ -41,6 +41,18 @@ class Amount(serializers.DecimalField):
     """Of quote currency."""
 
 
+@extend_schema_field(
+    {
+        "anyOf": [{"type": "string", "enum": ["best"]}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+        "nullable": True,
+        "description": "Instead of credential_id: choose the exchange for every order, among all where the user has an "
+        "active account ('best'), or among these, the first liked best.",
+    }
+)
+class VenueChoice(serializers.JSONField):
+    """`best`, or names of exchanges."""
+
+
 class _Action(serializers.Serializer[Any]):
     percentage = Percentage(required=True)
     stop_loss = Percentage()
@@ -95,6 +107,7 @@ class StrategySerializer(serializers.Serializer[Any]):
     enabled = serializers.BooleanField(required=False, default=True)
     mode = serializers.ChoiceField(MODES, required=False, default="paper")
     credential_id = serializers.UUIDField(required=False, allow_null=True, help_text="Null: the user's paper account.")
+    venue = VenueChoice(required=False)
     watch_list = Watched(required=False)
     actions = Actions()
     quote = serializers.CharField(required=False, default="USDT")

@@ -130,6 +130,16 @@ def accounts_of(asked: Iterable[AccountKey]) -> dict[AccountKey, Account]:
     return {key: _account(found, venues[found.venue]) for key, found in usable if found.venue in venues}
 
 
+def all_accounts_of(users: Iterable[UUID]) -> dict[UUID, tuple[Account, ...]]:
+    """Every account that each of these users may trade on, see `accounts_of`; the default one first."""
+    venues = {venue.name: venue for venue in exchanges.enabled_venues()}
+    usable = accounts.active_credentials(users).items()
+    return {
+        user: tuple(_account(found, venues[found.venue]) for found in mine if found.venue in venues)
+        for user, mine in usable
+    }
+
+
 def _account(found: CredentialView, venue: VenueInfo) -> Account:
     return Account(found.id, found.venue, paper=venue.paper or venue.sandbox)
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.accounts import selectors as accounts
 from apps.strategies import selectors
 from apps.strategies.domain.cooling import Claim
-from apps.strategies.domain.matching import mode_refusal
+from apps.strategies.domain.matching import NO_CHOICE, choices, mode_refusal
 from apps.strategies.domain.spec import DEFAULTS, StrategySpec, parse_spec
 from apps.strategies.models import Cooldown, Match, Strategy, StrategyVersion
 from apps.strategies.selectors import StrategyView, view
@@ -92,6 +92,10 @@ def _save(row: Strategy, said: dict[str, Any], author_id: UUID) -> StrategyView:
 def _check_account(user_id: UUID, spec: StrategySpec) -> None:
     if spec.mode is Mode.LIVE and not settings.BROKER_URL.startswith(("amqp://", "amqps://")):
         raise InvalidField("mode", "live needs a broker that confirms: run on RabbitMQ, or choose another mode")
+    if spec.venue:
+        if not choices(spec.venue, spec.mode, selectors.all_accounts_of([user_id]).get(user_id, ())):
+            raise InvalidField("venue", f"{NO_CHOICE}; see GET credentials")
+        return
     key = (user_id, spec.credential_id)
     chosen = selectors.accounts_of([key]).get(key) if spec.credential_id else None
     if spec.credential_id and not chosen:

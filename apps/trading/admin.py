@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.trading import receipts
-from apps.trading.models import Command, ExecutionReport, Fill, Order, Position, RiskPolicy
+from apps.trading.alert_admin import AlertAdmin
+from apps.trading.models import Alert, Command, ExecutionReport, Fill, Order, Position, RiskPolicy
 from apps.trading.receipt_admin import ReceiptPage
 
 
@@ -95,3 +96,6 @@ class RiskPolicyAdmin(ModelAdmin):
     list_editable = ("kill_switch",)
     search_fields = ("user__username",)
     list_select_related = ("user",)
+
+
+admin.site.register(Alert, AlertAdmin)

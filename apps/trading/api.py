@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.trading import receipts, services
+from apps.trading.alert_api import AlertViewSet
 from apps.trading.domain.numbers import plain
 from apps.trading.domain.risk import coins
 from apps.trading.domain.states import CommandState, OrderStatus
@@ -196,4 +197,5 @@ routes: list[tuple[str, type[APIView], str]] = [
     ("commands", CommandViewSet, "command"),
     ("positions", PositionViewSet, "position"),
     ("risk-policy", RiskPolicyView, "risk-policy"),
+    ("alerts", AlertViewSet, "alert"),
 ]

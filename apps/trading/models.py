@@ -73,6 +73,9 @@ class Account(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     sequence = models.BigIntegerField(default=0)
     visited_at = models.DateTimeField(null=True, blank=True, help_text="When the reconciler last turned to it.")
+    swept_at = models.DateTimeField(
+        null=True, blank=True, help_text="When all its orders at the exchange were last compared with our rows."
+    )
 
     def __str__(self) -> str:
         return str(self.credential_id)
@@ -139,6 +142,13 @@ class Order(models.Model):
     amount = _decimal()
     price = _decimal(null=True, blank=True)
     stop_price = _decimal(null=True, blank=True)
+    trail = _decimal(null=True, blank=True, help_text="Percent under the best price since, of a trailing stop.")
+    oco = models.UUIDField(
+        null=True, blank=True, help_text="The pair it belongs to: its stop's id. The stop alone reserves the coins."
+    )
+    replaces = models.CharField(
+        max_length=32, blank=True, help_text="Client id of the order whose place it took in one step."
+    )
     reserved_quote = _decimal(default=0)
     reserved_base = _decimal(default=0)
     status = models.CharField(max_length=20, choices=_choices(OrderStatus), default=OrderStatus.INTENT.value)
@@ -161,6 +171,7 @@ class Order(models.Model):
         indexes = (
             models.Index(fields=("user", "-created_at", "-id"), name="trading_order_recent"),
             models.Index(fields=("credential", "sequence"), name="trading_order_sequence"),
+            models.Index(fields=("credential", "venue_order_id"), name="trading_order_venue_id"),
             models.Index(
                 fields=("credential", "pair"), name="trading_order_live",
                 condition=Q(status__in=[status.value for status in sorted(LIVE)]),
@@ -236,3 +247,43 @@ class ExecutionReport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class AlertKind(models.TextChoices):
+    """What only a person can judge."""
+
+    ORPHAN = "orphan", "an order that is not ours"
+    LOST_ROW = "lost_row", "an order that bears our id, but has no row here"
+    UNPROVEN = "unproven", "placed or not: the exchange can't prove it"
+    VANISHED = "vanished", "the exchange no longer knows an order that stood there"
+    LATE = "late", "an order went on after its end"
+
+
+class Alert(models.Model):
+    """Something at an exchange that we must not touch or can't decide, told once. `key`: the order's id there, or ours
+    in its absence. `settled_by`: who decided, `settlement`: what."""
+
+    kind = models.CharField(max_length=10, choices=AlertKind)
+    key = models.CharField(max_length=80)
+    credential = models.ForeignKey(CREDENTIAL, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.PROTECT, related_name="alerts")
+    pair = models.CharField(max_length=41)
+    message = models.CharField(max_length=500)
+    data = models.JSONField(default=dict, blank=True)
+    raised_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    settlement = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ("-raised_at", "-id")
+        constraints = (models.UniqueConstraint(fields=("credential", "kind", "key"), name="trading_alert_once"),)
+        indexes = (
+            models.Index(fields=("raised_at",), name="trading_alert_open", condition=Q(settled_at__isnull=True)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.pair} {self.key}"

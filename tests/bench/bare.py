@@ -69,7 +69,7 @@ def _redis() -> redis.Redis:
 
 def _groups() -> list[tuple[list[int], int]]:
     """The seven hops dealt out to as many worker services and processes as ours has."""
-    sizes = [group.concurrency for group in topology.WORKERS.values()]
+    sizes = [2 if group.pool == "threads" else group.concurrency for group in topology.WORKERS.values()]
     return [
         ([hop for hop in range(1, HOPS + 1) if (hop - 1) % len(sizes) == index], size)
         for index, size in enumerate(sizes)

@@ -43,7 +43,7 @@ def _pss(pid: int) -> float:
 
 def _name(command: str) -> str:
     words = command.split()
-    for word in ("granian", "beat", "flower", "relay", "apps.exchanges.paper", "supervisord"):
+    for word in ("granian", "flower", "streams", "apps.exchanges.paper", "supervisord"):
         if any(word in part for part in words[:8]):
             return word
     if "-n" in words:

@@ -138,6 +138,20 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
+class VenueScore(msgspec.Struct, frozen=True, kw_only=True):
+    """One account that an order could have gone to, with its score (0 to 1) and what it is made of. `price`: expected
+    mean price for the size; `filled`: the share of the size that its book holds; `note`: why it was (not) chosen."""
+
+    exchange: str
+    credential_id: str
+    score: Decimal = Decimal(0)
+    parts: dict[str, Decimal] = {}
+    price: Decimal | None = None
+    filled: Decimal = Decimal(0)
+    chosen: bool = False
+    note: str = ""
+
+
 class TradeCommand(Message, frozen=True, kw_only=True):
     """One user's instruction to their own account. `id` is the command's own uuid5."""
 
@@ -154,6 +168,8 @@ class TradeCommand(Message, frozen=True, kw_only=True):
     exchange: str
     conditions: list[Condition] = []
     mode: Mode = Mode.PAPER
+    venues: list[VenueScore] = []
+    """What the account was chosen from, the best first; empty where the strategy names its account."""
 
 
 def to_wire(message: msgspec.Struct) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Balance:
 class OrderRequest:
     """What to place. `client_id`: 32 lower-case hex characters, accepted by every venue we know. `submitted_at`: when
     its row was committed; adapters sign that moment, so that the venue itself refuses what leaves too late, however
-    long a process stood still before the wire."""
+    long a process stood still before the wire. `trail`: percent under the highest price since, of a trailing stop."""
 
     client_id: str
     pair: Pair
@@ -93,6 +93,7 @@ class OrderRequest:
     price: Decimal | None = None
     stop_price: Decimal | None = None
     submitted_at: datetime | None = None
+    trail: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,52 @@ class VenueOrder:
     fills: tuple[VenueFill, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What stands in the book: best prices first."""
+
+    pair: Pair
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Shares of the notional: 0.001 is a tenth of a percent."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a venue holds for us while we are away, and what it can prove.
+
+    `proves_absence`: an order that is in none of its lists was never placed. `replace`: cancels one order and places
+    another as one step. What it has not is watched by us.
+    """
+
+    proves_absence: bool = True
+    stop_loss: bool = True
+    take_profit: bool = True
+    trailing_stop: bool = False
+    oco: bool = False
+    replace: bool = False
+
+
 class Venue(Protocol):
     """One account at one exchange. Reads raise VenueUnavailable; `place` raises VenueRejected (nothing placed),
     VenueUnavailable (certainly not sent) or VenueUnknown (query it, never resend)."""
 
     name: str
+    features: Features
 
     def market(self, pair: Pair) -> Market | None: ...
     def pairs(self) -> frozenset[str]: ...
@@ -137,9 +179,31 @@ class Venue(Protocol):
         """The best prices, asked for now or by anybody in this process at most `max_age` seconds ago."""
         ...
 
+    def depth(self, pair: Pair, max_age: float = 0) -> Depth:
+        """The book, 50 levels a side where the venue has them; `max_age` as in `ticker`."""
+        ...
+
+    def fees(self, pair: Pair) -> Fees: ...
     def balances(self) -> Mapping[str, Balance]: ...
+    def place_oco(self, stop: OrderRequest, profit: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
+        """Both as one: when either fills or triggers, the other is cancelled. Raises as `place`. Only with
+        `features.oco`."""
+        ...
+
+    def replace(self, pair: Pair, client_id: str, request: OrderRequest) -> VenueOrder:
+        """Cancel the order `client_id` and place `request`, both or neither. Raises as `place`. Only with
+        `features.replace`."""
+        ...
+
     def place(self, request: OrderRequest) -> VenueOrder: ...
     def find(self, pair: Pair, client_id: str) -> VenueOrder | None: ...
     def cancel(self, pair: Pair, client_id: str) -> VenueOrder | None: ...
     def open_orders(self, pair: Pair) -> Sequence[VenueOrder]: ...
     def fills(self, pair: Pair, venue_order_id: str) -> Sequence[VenueFill]: ...
+    def orders_since(self, pair: Pair, since: datetime) -> Sequence[VenueOrder]:
+        """Every order of the account, open or ended, that was made since."""
+        ...
+
+    def fills_since(self, pair: Pair, since: datetime) -> Sequence[VenueFill]:
+        """Every fill of the account since, whoever ordered it."""
+        ...

@@ -56,6 +56,7 @@ class OrderType(StrEnum):
     LIMIT = "limit"
     STOP_LOSS = "stop_loss"
     TAKE_PROFIT = "take_profit"
+    TRAILING_STOP = "trailing_stop"
 
 
 class ConditionKind(StrEnum):

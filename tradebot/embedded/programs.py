@@ -45,8 +45,8 @@ def our_programs(
         _paper_exchange(paper, var, secrets["PAPER_EXCHANGE_TOKEN"]),
         _web(web),
         *(worker(name, group) for name, group in workers.items()),
-        Program("relay", _python("manage.py", "relay")),
-        _beat(var),
+        # All three wait most of their lives; a process each would cost two hundred megabytes more.
+        Program("streams", _python("manage.py", "streams", "--with", "relay", "beat"), stop_seconds=6),
         _flower(flower, secrets["FLOWER_PASSWORD"]),
     ]
 
@@ -68,11 +68,6 @@ def _web(port: int) -> Program:
     options = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--blocking-threads", "4", "--no-ws")
     command = (server, "--interface", "wsgi", *options, "--respawn-failed-workers", "tradebot.wsgi:application")
     return Program("web", command, signal_whole_group=False)
-
-
-def _beat(var: Path) -> Program:
-    scheduler = ("--scheduler", "django_celery_beat.schedulers:DatabaseScheduler")
-    return Program("beat", _celery("beat", *scheduler, "--pidfile", "", "-l", "INFO"))
 
 
 def _flower(port: int, password: str) -> Program:

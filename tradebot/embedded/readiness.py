@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 import urllib.error
@@ -30,6 +31,17 @@ _PORTS = {
 def wait_http(url: str, timeout: float, alive: Callable[[], None]) -> None:
     """Returns once `url` answers with success."""
     await_success(url, lambda: _get(url), (OSError,), timeout, alive)
+
+
+def wait_streams(url: str, timeout: float, alive: Callable[[], None]) -> None:
+    """Returns once the web at `url` knows of a living streams process."""
+    await_success(f"the streams process, as {url} tells", lambda: _require_streams(url), (OSError,), timeout, alive)
+
+
+def _require_streams(url: str) -> None:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+        if not json.load(answer)["streams"]["ok"]:
+            raise ConnectionError("no streams process has given a sign of life")
 
 
 def require_reachable(name: str, url: str, timeout: float = 10) -> None:

@@ -19,7 +19,13 @@ from tradebot.embedded.postgres import Postgres, choose_home, home_of
 from tradebot.embedded.programs import PAPER_EXCHANGE, Program, our_programs
 from tradebot.embedded.rabbitmq import PORTS as RABBITMQ_PORTS
 from tradebot.embedded.rabbitmq import RabbitMQ
-from tradebot.embedded.readiness import WorkerArrivals, require_reachable, wait_http, wait_listening
+from tradebot.embedded.readiness import (
+    WorkerArrivals,
+    require_reachable,
+    wait_http,
+    wait_listening,
+    wait_streams,
+)
 from tradebot.embedded.runfile import Addresses
 from tradebot.embedded.server import Server
 from tradebot.embedded.supervise import Supervisor, Watch, configuration, start
@@ -119,6 +125,8 @@ class Stack:
                 wait_listening(addresses.flower, _PROGRAM_SECONDS, watch)
             with self.display.step(f"workers are online: {', '.join(sorted(nodes))}"):
                 arrivals.wait(_PROGRAM_SECONDS, watch)
+            with self.display.step("streams are listening"):
+                wait_streams(f"{addresses.web}/readyz", _PROGRAM_SECONDS, watch)
 
     def manage(self, step: str, *arguments: str) -> None:
         """Runs a management command to its end. StackError with its log when it fails."""

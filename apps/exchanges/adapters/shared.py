@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from requests.adapters import HTTPAdapter
 
+from apps.exchanges.adapters import snapshots
+from apps.exchanges.adapters.budget import Gate
+from apps.exchanges.adapters.snapshots import Shelf
 from apps.exchanges.selectors import VenueInfo
-from tradebot.contracts.ports import Market, Ticker
+from tradebot.contracts.ports import Depth, Market, Ticker
 from tradebot.contracts.values import ZERO, Pair
 
 TIMEOUT_MS = 10_000
@@ -23,22 +26,38 @@ _quiet = logging.getLogger("tradebot.ccxt")
 _quiet.setLevel(logging.INFO)  # at DEBUG ccxt writes request headers, and with them the API key
 
 
-class Prices:
-    """The last price of each pair that any account of this process was told: what a hundred users want to know of the
-    same post, the venue is asked once. Of two threads that ask at once both may reach the venue."""
+Told = TypeVar("Told", Ticker, Depth)
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Prices(Generic[Told]):
+    """The last price, or book, of each pair that any account of this process was told: what a hundred users want to
+    know of the same post, the venue is asked once. Of two threads that ask at once both may reach the venue.
+
+    `shelf` is the second level: what the other processes were told, at most two seconds old."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, shelf: Shelf[Told] | None = None) -> None:
         self._clock = clock
-        self._known: dict[Pair, tuple[float, Ticker]] = {}
+        self._shelf: Shelf[Told] | None = shelf
+        self._known: dict[Pair, tuple[float, Told]] = {}
 
-    def get(self, pair: Pair, max_age: float, ask: Callable[[], Ticker]) -> Ticker:
+    def get(self, pair: Pair, max_age: float, ask: Callable[[], Told]) -> Told:
         """What is known if it was asked for less than `max_age` seconds ago, else what `ask` says now."""
-        asked_at, ticker = self._known.get(pair, (0.0, None))
+        asked_at, told = self._known.get(pair, (0.0, None))
         now = self._clock()
-        if ticker is None or now - asked_at >= max_age:
-            ticker = ask()
-            self._known[pair] = (now, ticker)
-        return ticker
+        if told is None or now - asked_at >= max_age:
+            asked_at, told = self._from_others(pair, max_age, now) or (now, self._asked(pair, ask))
+            self._known[pair] = (asked_at, told)
+        return told
+
+    def _from_others(self, pair: Pair, max_age: float, now: float) -> tuple[float, Told] | None:
+        found = self._shelf.get(pair, int(max_age * 1_000)) if self._shelf and max_age > 0 else None
+        return (now - found[1] / 1_000, found[0]) if found else None
+
+    def _asked(self, pair: Pair, ask: Callable[[], Told]) -> Told:
+        told = ask()
+        if self._shelf:
+            self._shelf.put(pair, told)
+        return told
 
 
 _known: dict[tuple[type, VenueInfo], Shared] = {}
@@ -49,9 +68,11 @@ class Shared:
     """One venue in this process. `client` is never used with keys: accounts are shallow copies of it, which costs
     0.05 ms and a few kB instead of ccxt's constructor and its own copy of every market."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, gate: Gate) -> None:
         self.client = client
-        self.prices = Prices()
+        client.gate = gate
+        self.prices: Prices[Ticker] = Prices(shelf=snapshots.tickers(gate))
+        self.books: Prices[Depth] = Prices(shelf=snapshots.depths(gate))
         self._lock = threading.Lock()
         self._read_at = 0.0
         self._markets: Mapping[str, Market] = {}
@@ -77,7 +98,7 @@ def shared(client_class: Any, venue: VenueInfo) -> Shared:
     key = (client_class, venue)
     with _lock:
         if key not in _known:
-            _known[key] = Shared(_client(client_class, venue))
+            _known[key] = Shared(_client(client_class, venue), Gate(venue))
         return _known[key]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from tradebot.contracts.ports import Market, OrderRequest
-from tradebot.contracts.values import ZERO, Action, OrderType
+from tradebot.contracts.values import HUNDRED, ZERO, Action, OrderType
 
 
 def round_down(number: Decimal, step: Decimal) -> Decimal:
@@ -64,7 +64,13 @@ def _missing(request: OrderRequest) -> str:
         return "a market order must carry no price"
     if request.type in {OrderType.STOP_LOSS, OrderType.TAKE_PROFIT} and request.stop_price is None:
         return f"a {request.type} order needs a stop_price"
+    if request.type is OrderType.TRAILING_STOP and not _is_share(request.trail):
+        return f"a trailing_stop needs a trail over 0 and under 100 percent, not {request.trail}"
     return ""
+
+
+def _is_share(percent: Decimal | None) -> bool:
+    return percent is not None and percent.is_finite() and 0 < percent < HUNDRED
 
 
 def _round(number: Decimal, step: Decimal, rounding: str) -> Decimal:

@@ -8,6 +8,8 @@ from apps.exchanges.paper.trade import Kind, Listing, NewOrder, Reason, Refused
 
 MULTIPLIER_UP = Decimal(5)
 MULTIPLIER_DOWN = Decimal("0.2")
+SMALLEST_TRAIL, LARGEST_TRAIL = 10, 2_000
+"""Basis points."""
 
 
 def check(new: NewOrder, listing: Listing, last: Decimal) -> None:
@@ -16,6 +18,7 @@ def check(new: NewOrder, listing: Listing, last: Decimal) -> None:
         ("PRICE_FILTER", _price(new.price, listing) and _price(new.stop_price, listing)),
         ("PERCENT_PRICE_BY_SIDE", new.price is None or last * MULTIPLIER_DOWN <= new.price <= last * MULTIPLIER_UP),
         ("LOT_SIZE", new.qty is None or _quantity(new.qty, listing)),
+        ("TRAILING_DELTA", not new.trail or SMALLEST_TRAIL <= new.trail <= LARGEST_TRAIL),
         ("NOTIONAL", _notional(new, last) >= listing.min_notional),
     ):
         if not fine:

@@ -14,7 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from apps.exchanges.paper.trade import ZERO, Fill, Kind, Order, Side, Status, Tif
+from apps.exchanges.paper.trade import Fill, Holding, Kind, Order, OrderList, Side, Status, Tif
+
+__all__ = ["Account", "Holding", "Ledger"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
@@ -30,7 +32,12 @@ CREATE TABLE IF NOT EXISTS orders (
     client_id TEXT NOT NULL, side TEXT NOT NULL, kind TEXT NOT NULL, tif TEXT NOT NULL, price TEXT NOT NULL,
     qty TEXT NOT NULL, quote_qty TEXT NOT NULL, stop_price TEXT NOT NULL, created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL, filled TEXT NOT NULL, quote_filled TEXT NOT NULL, status TEXT NOT NULL,
-    locked TEXT NOT NULL, working_at INTEGER NOT NULL);
+    locked TEXT NOT NULL, working_at INTEGER NOT NULL, trail INTEGER NOT NULL DEFAULT 0,
+    extreme TEXT NOT NULL DEFAULT '0', list_id INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS lists (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL REFERENCES accounts, symbol TEXT NOT NULL,
+    client_id TEXT NOT NULL, at INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS lists_by_client_id ON lists (account, client_id);
 CREATE INDEX IF NOT EXISTS orders_by_client_id ON orders (account, client_id);
 CREATE INDEX IF NOT EXISTS orders_by_symbol ON orders (account, symbol, id);
 CREATE INDEX IF NOT EXISTS open_by_symbol ON orders (symbol) WHERE status IN ('new', 'partially_filled');
@@ -45,9 +52,14 @@ CREATE INDEX IF NOT EXISTS fills_by_symbol ON fills (account, symbol, id);
 CREATE TABLE IF NOT EXISTS prices (symbol TEXT PRIMARY KEY, price TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_ADDED = {"trail": "INTEGER NOT NULL DEFAULT 0", "extreme": "TEXT NOT NULL DEFAULT '0'"} | {
+    "list_id": "INTEGER NOT NULL DEFAULT 0"
+}
+"""Columns of orders that ledgers of earlier versions lack."""
+_LIST_INDEX = "CREATE INDEX IF NOT EXISTS orders_by_list ON orders (list_id) WHERE list_id > 0"
 _ORDER = (
     "id, account, symbol, client_id, side, kind, tif, price, qty, quote_qty, stop_price, created_at, updated_at, "
-    "filled, quote_filled, status, locked, working_at"
+    "filled, quote_filled, status, locked, working_at, trail, extreme, list_id"
 )
 _FILL = "id, order_id, symbol, side, price, qty, fee, fee_asset, maker, at"
 _IS_OPEN = "status IN ('new', 'partially_filled')"
@@ -65,14 +77,6 @@ class Account:
     withdraw: bool
 
 
-@dataclass(slots=True)
-class Holding:
-    """What an account has of one asset."""
-
-    free: Decimal = ZERO
-    locked: Decimal = ZERO
-
-
 class Ledger:
     """One SQLite file. Used by one thread; rows are read and written by primary key or index only."""
 
@@ -85,6 +89,8 @@ class Ledger:
         self._db.execute("PRAGMA wal_autocheckpoint = 10000")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(_SCHEMA)
+        self._add_columns()
+        self._db.execute(_LIST_INDEX)
         self._accounts: dict[str, Account] = {}
 
     def close(self) -> None:
@@ -155,15 +161,42 @@ class Ledger:
     def save_order(self, order: Order) -> None:
         self._db.execute(
             "UPDATE orders SET filled = ?, quote_filled = ?, status = ?, locked = ?, working_at = ?, updated_at = ?, "
-            "qty = ? WHERE id = ?",
+            "qty = ?, extreme = ? WHERE id = ?",
             (
                 *(str(value) for value in (order.filled, order.quote_filled, order.status, order.locked)),
                 order.working_at,
                 order.updated_at,
                 str(order.qty),
+                str(order.extreme),
                 order.id,
             ),
         )
+
+    def add_list(self, orders: OrderList) -> None:
+        """Insert, and give the list its id."""
+        values = (orders.account, orders.symbol, orders.client_id, orders.at)
+        cursor = self._db.execute("INSERT INTO lists (account, symbol, client_id, at) VALUES (?, ?, ?, ?)", values)
+        orders.id = cursor.lastrowid or 0
+
+    def end_list(self, list_id: int) -> None:
+        self._db.execute("UPDATE lists SET done = 1 WHERE id = ?", (list_id,))
+
+    def lists(self, account: int, *, open_only: bool = False, limit: int = 1000) -> list[OrderList]:
+        """An account's newest order lists, oldest first."""
+        query = f"SELECT * FROM lists WHERE account = ? {'AND NOT done' if open_only else ''} ORDER BY id DESC LIMIT ?"  # noqa: S608
+        return [_list(row) for row in self._db.execute(query, (account, limit))][::-1]
+
+    def find_list(self, account: int, *, list_id: int | None = None, client_id: str | None = None) -> OrderList | None:
+        """The order list of that id, else the newest with that client id."""
+        column, key = ("id", list_id) if list_id is not None else ("client_id", client_id)
+        query = f"SELECT * FROM lists WHERE account = ? AND {column} = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+        row = self._db.execute(query, (account, key)).fetchone()
+        return _list(row) if row else None
+
+    def legs(self, list_id: int) -> list[Order]:
+        """The orders of a list, oldest first."""
+        query = f"SELECT {_ORDER} FROM orders WHERE list_id = ? AND list_id > 0 ORDER BY id"  # noqa: S608
+        return [_order(row) for row in self._db.execute(query, (list_id,))]
 
     def add_fill(self, account: int, fill: Fill) -> Fill:
         """Insert, and return it with its id."""
@@ -234,7 +267,14 @@ class Ledger:
     def dump(self) -> dict[str, list[dict[str, object]]]:
         """Every row of every table except secrets: what a checker compares with the product's own tables."""
         columns = {"accounts": "id, api_key, withdraw", "deposits": "*", "balances": "*", "orders": "*", "fills": "*"}
+        columns |= {"lists": "*", "prices": "*"}
         return {table: self._rows(f"SELECT {names} FROM {table}") for table, names in columns.items()}  # noqa: S608
+
+    def _add_columns(self) -> None:
+        known = {row[1] for row in self._db.execute("PRAGMA table_info(orders)")}
+        for name, type_ in _ADDED.items():
+            if name not in known:
+                self._db.execute(f"ALTER TABLE orders ADD COLUMN {name} {type_}")
 
     def _rows(self, query: str) -> list[dict[str, object]]:
         cursor = self._db.execute(query)
@@ -278,7 +318,7 @@ def _order_values(order: Order) -> tuple[object, ...]:
 
 def _order(row: tuple[Any, ...]) -> Order:
     (id_, account, symbol, client_id, side, kind, tif, price, qty, quote_qty, stop, created, updated) = row[:13]
-    filled, quote_filled, status, locked, working = row[13:]
+    filled, quote_filled, status, locked, working, trail, extreme, list_id = row[13:]
     return Order(
         id=id_,
         account=account,
@@ -298,7 +338,15 @@ def _order(row: tuple[Any, ...]) -> Order:
         status=Status(status),
         locked=Decimal(locked),
         working_at=working,
+        trail=trail,
+        extreme=Decimal(extreme),
+        list_id=list_id,
     )
+
+
+def _list(row: tuple[Any, ...]) -> OrderList:
+    list_id, account, symbol, client_id, at, done = row
+    return OrderList(list_id, account, symbol, client_id, at, bool(done))
 
 
 def _fill(row: tuple[Any, ...]) -> Fill:

@@ -120,11 +120,14 @@ class NewOrder:
     quote_qty: Decimal | None = None
     price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: int = 0
+    """Trailing delta in basis points; 0: none."""
 
 
 @dataclass(slots=True)
 class Order:
-    """An accepted order. `locked`: what it holds back of the account, in quote (buy) or base (sell)."""
+    """An accepted order. `locked`: what it holds back of the account, in quote (buy) or base (sell). `extreme`: the
+    best price a trailing order saw, 0 before it is active. `list_id`: the order list it is a leg of, 0 for none."""
 
     id: int
     account: int
@@ -144,6 +147,9 @@ class Order:
     status: Status = Status.NEW
     locked: Decimal = ZERO
     working_at: int = 0
+    trail: int = 0
+    extreme: Decimal = ZERO
+    list_id: int = 0
 
     @property
     def remaining(self) -> Decimal:
@@ -157,6 +163,26 @@ class Order:
     def working(self) -> bool:
         """Whether it has reached the book (a stop order that waits has not)."""
         return self.working_at > 0
+
+
+@dataclass(slots=True)
+class Holding:
+    """What an account has of one asset."""
+
+    free: Decimal = ZERO
+    locked: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class OrderList:
+    """Two orders of which one cancels the other (OCO). `at`: milliseconds."""
+
+    id: int
+    account: int
+    symbol: str
+    client_id: str
+    at: int
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)

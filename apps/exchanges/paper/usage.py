@@ -19,3 +19,7 @@ class Usage:
             self._sums.clear()
         self._sums[key] = self._sums.get(key, 0) + amount
         return self._sums[key]
+
+    def clear(self) -> None:
+        """Forget what was used."""
+        self._sums.clear()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from apps.strategies.domain.spec import StrategySpec, Terms
+from apps.strategies.domain.spec import StrategySpec, Terms, VenueChoice
 from apps.strategies.domain.words import folded, folded_name, occurs
-from tradebot.contracts.messages import AnalysisSignal
+from tradebot.contracts.messages import AnalysisSignal, VenueScore
 from tradebot.contracts.values import Action, Direction, Leg, Mode
 
 PUSHED = "push:"
@@ -73,23 +73,30 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a match may ask: the time, a user's usable account by credential id (None: the default one), and whether
-    base/quote trades at a venue."""
+    """What a match may ask: the time, a user's usable account by credential id (None: the default one), whether
+    base/quote trades at a venue, and all usable accounts of a user, the default one first."""
 
     now: datetime
     account: Callable[[UUID, UUID | None], Account | None]
     tradable: Callable[[str, str, str], bool]
+    accounts: Callable[[UUID], tuple[Account, ...]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Every rule but the cool-down holds. `coins` may be traded; the first that does not cool down is."""
+    """Every rule but the cool-down holds. `coins` may be traded; the first that does not cool down is.
+
+    `choices`: the accounts to choose from where the strategy leaves that to us; each coin trades at one of them at
+    least. `venues`: what `account` was chosen from, once it is.
+    """
 
     action: Action
     leg: Leg
     terms: Terms
     account: Account
     coins: tuple[str, ...]
+    choices: tuple[Account, ...] = ()
+    venues: tuple[VenueScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +117,16 @@ def match(
     acting = _act(strategy.spec, signal)
     if isinstance(acting, NotMatched):
         return acting
-    account = _account(strategy, around)
-    if isinstance(account, NotMatched):
-        return account
-    coins = _coins(strategy.spec, signal, account, around)
+    accounts = _accounts(strategy, acting[1], around)
+    if isinstance(accounts, NotMatched):
+        return accounts
+    coins = _coins(strategy.spec, signal, accounts, around)
     if isinstance(coins, NotMatched):
         return coins
     refused = _confidence(strategy.spec, signal) or _time(strategy.spec, around.now)
-    return refused or _age(strategy.spec, post, around.now) or Matched(*acting, account=account, coins=coins)
+    choices = accounts if strategy.spec.venue else ()
+    matched = Matched(*acting, account=accounts[0], coins=coins, choices=choices)
+    return refused or _age(strategy.spec, post, around.now) or matched
 
 
 def _may_see(strategy: ActiveStrategy, signal: AnalysisSignal, post: PostView) -> NotMatched | None:
@@ -165,6 +174,28 @@ def _act(spec: StrategySpec, signal: AnalysisSignal) -> tuple[Action, Leg, Terms
     return (side, leg, terms) if terms else NotMatched(Reason.NO_ACTION, f"the strategy has no {signal.type} action")
 
 
+def _accounts(strategy: ActiveStrategy, leg: Leg, around: Surroundings) -> tuple[Account, ...] | NotMatched:
+    if strategy.spec.venue is None:
+        account = _account(strategy, around)
+        return account if isinstance(account, NotMatched) else (account,)
+    # What was bought somewhere is sold there, whatever the strategy prefers by now.
+    wanted = strategy.spec.venue if leg is Leg.ENTRY else VenueChoice()
+    found = choices(wanted, strategy.spec.mode, around.accounts(strategy.user_id))
+    return found or NotMatched(Reason.CREDENTIAL, NO_CHOICE)
+
+
+NO_CHOICE = "none of the user's active accounts is at an exchange that the strategy names and fits its mode"
+
+
+def choices(wanted: VenueChoice, mode: Mode, accounts: Iterable[Account]) -> tuple[Account, ...]:
+    """The accounts a strategy may use, those at the exchange it likes best first."""
+    fit = [account for account in accounts if not mode_refusal(mode, paper=account.paper)]
+    if not wanted.preferred:
+        return tuple(fit)
+    liked = [account for account in fit if account.venue in wanted.preferred]
+    return tuple(sorted(liked, key=lambda account: wanted.preferred.index(account.venue)))
+
+
 def _account(strategy: ActiveStrategy, around: Surroundings) -> Account | NotMatched:
     account = around.account(strategy.user_id, strategy.spec.credential_id)
     if account is None:
@@ -184,16 +215,17 @@ def mode_refusal(mode: Mode, *, paper: bool) -> str:
 
 
 def _coins(
-    spec: StrategySpec, signal: AnalysisSignal, account: Account, around: Surroundings
+    spec: StrategySpec, signal: AnalysisSignal, accounts: tuple[Account, ...], around: Surroundings
 ) -> tuple[str, ...] | NotMatched:
     wanted = [coin for coin in signal.coins if not spec.watch_list.coins or coin in spec.watch_list.coins]
     if not wanted:
         said = ", ".join(signal.coins) or "no coin"
         return NotMatched(Reason.COIN, f"the signal is about {said}: not on the watch list")
-    coins = tuple(coin for coin in wanted if around.tradable(account.venue, coin, spec.quote))
+    venues = dict.fromkeys(account.venue for account in accounts)
+    coins = tuple(coin for coin in wanted if any(around.tradable(venue, coin, spec.quote) for venue in venues))
     if not coins:
         pairs = ", ".join(f"{coin}/{spec.quote}" for coin in wanted)
-        return NotMatched(Reason.COIN, f"{account.venue} has no market {pairs}")
+        return NotMatched(Reason.COIN, f"{' or '.join(venues)} has no market {pairs}")
     return coins
 
 

@@ -35,6 +35,7 @@ def command(
         expires_at=_expires_at(strategy, post),
         exchange=matched.account.venue,
         mode=strategy.spec.mode,
+        venues=list(matched.venues),
     )
 
 

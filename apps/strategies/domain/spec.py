@@ -36,6 +36,8 @@ DEFAULTS: Mapping[str, object] = MappingProxyType(
 """What a strategy means where it says nothing. Written into every version: a later default changes no old one."""
 
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}")
+_VENUE = re.compile(r"[a-z0-9_-]{1,40}")
+BEST = "best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,16 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class VenueChoice:
+    """The exchange is chosen for every order: among all that the user has an account at, or only `preferred`, the
+    first of them liked best."""
+
+    preferred: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StrategySpec:
-    """A whole strategy, every rule checked."""
+    """A whole strategy, every rule checked. `venue` and `credential_id` are never both set."""
 
     watch_list: WatchList
     bullish: Terms | None
@@ -81,6 +91,7 @@ class StrategySpec:
     credential_id: UUID | None
     name: str
     enabled: bool
+    venue: VenueChoice | None = None
 
 
 def parse_spec(raw: object) -> StrategySpec:
@@ -111,6 +122,7 @@ def _spec(fields: Fields) -> StrategySpec:
         credential_id=_credential(fields),
         name=fields.text("name", longest=120),
         enabled=fields.flag("enabled", True),
+        venue=_venue(fields),
     )
     fields.refuse_unknown()
     return spec
@@ -172,6 +184,25 @@ def _credential(fields: Fields) -> UUID | None:
         fields.known.add("credential_id")
         return None
     return fields.parsed("credential_id", None, _uuid, "give one of your credentials' ids, or null for the default")
+
+
+def _venue(fields: Fields) -> VenueChoice | None:
+    fields.known.add("venue")
+    said = fields.raw.get("venue")
+    if said is None:
+        return None
+    if fields.raw.get("credential_id") is not None:
+        fields.refuse("venue", "the account is given by credential_id already: remove one of the two")
+    if said == BEST:
+        return VenueChoice()
+    if not isinstance(said, list | tuple) or not said:
+        fields.refuse("venue", "give 'best', or a list of exchanges as ['kraken', 'binance'], or null")
+        return None
+    return VenueChoice(fields.texts("venue", _venue_name, "give an exchange's name, for example kraken"))
+
+
+def _venue_name(text: str) -> str | None:
+    return short if _VENUE.fullmatch(short := text.strip().lower()) else None
 
 
 def _uuid(text: str) -> UUID | None:

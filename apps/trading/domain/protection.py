@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from apps.trading.domain.numbers import exact, percent_of, plain, read, round_down, round_up
 from apps.trading.domain.sizing import Denial
+from tradebot.contracts.ports import Features
 from tradebot.contracts.values import HUNDRED, ZERO, ConditionKind, OrderType
 
+_NAMES = ("stop", "take", "distance", "floor")
 TRAIL_STEP = Decimal("0.1")
 """A trailing stop is moved when it can rise by this share of its distance, not at every tick."""
 
@@ -28,19 +30,36 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The prices that guard a position. `distance` is a trailing stop's percent under the best price seen."""
+    """The prices that guard a position. `distance` is a trailing stop's percent under the best price seen; `floor` a
+    fixed stop nearer than that, which a venue that trails by itself would forget."""
 
     stop: Decimal | None = None
     take: Decimal | None = None
     distance: Decimal | None = None
+    floor: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The one order that should stand: a spot account can't promise the same coins twice."""
+    """An order that should stand. `trail`: percent, of a stop that the venue moves by itself."""
 
     type: OrderType
-    stop_price: Decimal | None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+
+
+SELL_NOW = Wanted(OrderType.MARKET)
+STOPS = frozenset({OrderType.STOP_LOSS, OrderType.TRAILING_STOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An order that may stand: `left` is what it still sells, `group` is shared by orders of which one alone can."""
+
+    client_id: str
+    left: Decimal
+    group: str = ""
+    replaces: str = ""
 
 
 def terms(conditions: Mapping[str, str]) -> Terms | Denial:
@@ -59,11 +78,14 @@ def terms(conditions: Mapping[str, str]) -> Terms | Denial:
 @exact
 def guard(asked: Terms, price: Decimal, tick: Decimal) -> Guard:
     """The prices for `asked`, reckoned from `price`: stops round down, profits up. The nearer of both stops counts."""
-    nearest = min((percent for percent in (asked.stop_loss, asked.trailing_stop) if percent), default=None)
+    fixed, distance = asked.stop_loss, asked.trailing_stop
+    nearest = min((percent for percent in (fixed, distance) if percent), default=None)
+    stop = None if nearest is None else _under(price, nearest, tick) or None
     return Guard(
-        stop=None if nearest is None else _under(price, nearest, tick) or None,
+        stop=stop,
         take=None if asked.take_profit is None else round_up(price + percent_of(price, asked.take_profit), tick),
-        distance=asked.trailing_stop,
+        distance=distance,
+        floor=stop if fixed and distance and fixed < distance else None,
     )
 
 
@@ -80,17 +102,64 @@ def trailed(known: Guard, price: Decimal, tick: Decimal) -> Guard:
     least = percent_of(price, known.distance) * TRAIL_STEP
     if known.stop is not None and risen < known.stop + max(least, tick):
         return known
+    # A stop that was trailed above its fixed one no longer needs it.
     return Guard(risen, known.take, known.distance)
 
 
-def wanted(known: Guard, bid: Decimal) -> Wanted | None:
-    """The order that should stand now. A price already passed means selling at the market: no venue takes such a stop.
-    With both a stop and a profit, the stop stands at the venue and the profit is watched by us."""
+def wanted(known: Guard, bid: Decimal, features: Features) -> tuple[Wanted, ...]:
+    """The orders that should stand at the venue now; two are one pair (OCO). None: what there is, we watch ourselves.
+
+    A price already passed means selling at the market: no venue takes such a stop. With both a stop and a profit, and
+    no OCO, the stop stands at the venue and the profit is watched: coins can't be promised twice.
+    """
+    if passed(known, bid):
+        return (SELL_NOW,)
+    if known.stop is None:
+        return _profit(known) if features.take_profit else ()
+    if known.take is not None and features.oco:
+        return (Wanted(OrderType.STOP_LOSS, known.stop), *_profit(known))
+    if features.trailing_stop and _trails_alone(known, bid):
+        return (Wanted(OrderType.TRAILING_STOP, trail=known.distance),)
+    return (Wanted(OrderType.STOP_LOSS, known.stop),) if features.stop_loss else ()
+
+
+def passed(known: Guard, bid: Decimal) -> bool:
+    """Whether the price is where the guard sells."""
+    return (known.take is not None and bid >= known.take) or (known.stop is not None and bid <= known.stop)
+
+
+def _profit(known: Guard) -> tuple[Wanted, ...]:
+    return () if known.take is None else (Wanted(OrderType.TAKE_PROFIT, known.take),)
+
+
+@exact
+def _trails_alone(known: Guard, bid: Decimal) -> bool:
+    """Whether a stop that the venue trails from now on is (nearly) as high as the one we know."""
+    if known.distance is None or known.take is not None or known.floor is not None:
+        return False
+    width = percent_of(bid, known.distance)
+    return known.stop is None or known.stop <= bid - width + width * TRAIL_STEP
+
+
+def due(known: Guard, bid: Decimal, tick: Decimal, held_there: Iterable[OrderType]) -> bool:
+    """Whether a price asks for something that the orders standing at the venue don't do by themselves."""
+    there = frozenset(held_there)
     if known.take is not None and bid >= known.take:
-        return Wanted(OrderType.MARKET, None)
-    if known.stop is not None:
-        return Wanted(OrderType.MARKET, None) if bid <= known.stop else Wanted(OrderType.STOP_LOSS, known.stop)
-    return None if known.take is None else Wanted(OrderType.TAKE_PROFIT, known.take)
+        return OrderType.TAKE_PROFIT not in there
+    if known.stop is not None and bid <= known.stop:
+        return not there & STOPS
+    return OrderType.TRAILING_STOP not in there and trailed(known, bid, tick) != known
+
+
+def locked(orders: Iterable[Standing]) -> Decimal:
+    """Coins that `orders` may sell: of a pair, or of an order and the one that takes its place, only one ever does."""
+    groups: dict[str, Decimal] = {}
+    root: dict[str, str] = {}
+    for order in orders:
+        name = root.get(order.replaces) or order.group or order.client_id
+        root[order.client_id] = name
+        groups[name] = max(groups.get(name, ZERO), order.left)
+    return sum(groups.values(), ZERO)
 
 
 @exact
@@ -105,9 +174,10 @@ def shares(amounts: Sequence[Decimal], available: Decimal, step: Decimal) -> lis
 
 def written(known: Guard) -> dict[str, str | None]:
     """JSON-ready."""
-    return {"stop": plain(known.stop), "take": plain(known.take), "distance": plain(known.distance)}
+    return {name: plain(getattr(known, name)) for name in _NAMES}
 
 
 def restored(raw: Mapping[str, str | None]) -> Guard:
-    """What `written` wrote."""
-    return Guard(*(Decimal(text) if (text := raw.get(name)) else None for name in ("stop", "take", "distance")))
+    """What `written` wrote. Where it says nothing of a floor (before there was one), its stop counts as one."""
+    old = raw if "floor" in raw else {**raw, "floor": raw.get("stop")}
+    return Guard(*(Decimal(text) if (text := old.get(name)) else None for name in _NAMES))

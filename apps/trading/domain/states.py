@@ -68,6 +68,26 @@ def is_terminal(status: str) -> bool:
     return status in TERMINAL
 
 
+class Absence(StrEnum):
+    """What it means that a venue does not know an order."""
+
+    WAIT = "wait"
+    PROVEN = "proven"
+    UNDECIDABLE = "undecidable"
+
+
+def absence(*, misses: int, needed: int, overdue: bool, proves: bool, explained: bool) -> Absence:
+    """After `misses` in a row, this one over every list the venue has: open orders, all orders, trades.
+
+    `overdue`: its deadline is over, so it can't arrive any more. `proves`: the venue's lists are complete and the keys
+    are still those it was sent with. `explained`: every trade there belongs to an order we can name. Where that fails,
+    only a person can say.
+    """
+    if not overdue or misses < needed:
+        return Absence.WAIT
+    return Absence.PROVEN if proves and explained else Absence.UNDECIDABLE
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an order is: its status, and how much of it was ever filled."""
@@ -80,8 +100,8 @@ def merge(known: Progress, status: str, filled: Decimal, amount: Decimal) -> Pro
     """`known` after a venue reported `status` (its own lower-case word) and the cumulative `filled` of `amount`.
 
     Reports may arrive late, twice or out of order, so nothing ever goes back: filled never falls, a terminal order
-    never reopens, and an order whose whole amount is filled is FILLED whatever the report calls it. A word that is no
-    status leaves the status as it is.
+    never reopens, and an order whose whole amount is filled is FILLED whatever the report calls it; one of which
+    nothing is filled is not. A word that is no status leaves the status as it is.
     """
     most = max(known.filled, min(filled, amount))
     new = _read(status, most, amount)
@@ -94,6 +114,6 @@ def _read(status: str, filled: Decimal, amount: Decimal) -> OrderStatus | None:
     if filled >= amount > 0:
         return OrderStatus.FILLED
     new = _WORDS.get(status)
-    if new in AT_VENUE:
+    if new in AT_VENUE or (new == OrderStatus.FILLED and filled <= 0):
         return OrderStatus.PARTIALLY_FILLED if filled > 0 else OrderStatus.OPEN
     return new

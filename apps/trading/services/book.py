@@ -29,6 +29,8 @@ _CHANGING = (
 _BOOKED = ("amount", "cost_quote", "realised_quote", "entered_at", "updated_at")
 _WORKING = [state.value for state in WORKING]
 _END = "UPDATE trading_command SET state = %s, code = %s, reason = %s WHERE id = %s AND state = ANY(%s)"
+MOST_MISSES = 30_000
+"""Where counting stops: an order that a person is asked about may be missed for weeks."""
 _GUARDING = (ConditionKind.STOP_LOSS, ConditionKind.TAKE_PROFIT, ConditionKind.TRAILING_STOP)
 
 
@@ -154,12 +156,18 @@ def conclude(order: Order, status: OrderStatus, reason: str, now: datetime, *, m
     """Note an end or a doubt that came without a report: REJECTED, NOT_PLACED or UNKNOWN. `missed`: the venue was asked
     and did not know it. A row that meanwhile went where `status` can't follow stays as it is."""
     with transaction.atomic(durable=True):
+        return concluded(order, status, reason, now, missed=missed)
+
+
+def concluded(order: Order, status: OrderStatus, reason: str, now: datetime, *, missed: bool = False) -> Order:
+    """As `conclude`, as a part of the caller's own transaction."""
+    with transaction.atomic():
         sequence = lock(order.credential_id, order.user_id)
         row = _current(order, sequence)
         if row.status in TERMINAL or not may_follow(OrderStatus(row.status), status):
             return row
         changed = row.status != status
-        row.status, row.reason, row.misses = status.value, reason[:500], row.misses + missed
+        row.status, row.reason, row.misses = status.value, reason[:500], min(row.misses + missed, MOST_MISSES)
         if changed:
             _release(row, row.amount - row.filled)
             _close(row, sequence, now, {"reason": reason[:500]})
@@ -184,7 +192,7 @@ def _close(row: Order, sequence: int, now: datetime, told: dict[str, Any], booke
 def _release(row: Order, before: Decimal) -> None:
     """Keep reserved only what is still open of an order of which `before` was open until now."""
     left = row.amount - row.filled if row.status in LIVE else ZERO
-    row.reserved_base = left if row.side == Action.SELL else ZERO
+    row.reserved_base = left if row.side == Action.SELL and row.oco in {None, row.pk} else ZERO
     row.reserved_quote = stored(row.reserved_quote * left / before) if before > 0 else ZERO
 
 

@@ -21,6 +21,7 @@ from apps.trading.domain.states import IN_DOUBT, LIVE, CommandState, OrderStatus
 from apps.trading.models import Account, Command, Fill, Order
 from apps.trading.services import reads, writes
 from apps.trading.services.outcomes import PROOF_AFTER, Overtaken, order_id
+from apps.trading.services.purse import purse
 from apps.trading.services.reads import Promise, Stand
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.ports import Balance, Market, Ticker, Venue
@@ -88,14 +89,15 @@ def look(venue: Venue, command: Command, sequence: int) -> Look | Denial:
     market = venue.market(pair)
     if market is None or not market.active:
         return Denial("unknown_pair", f"{pair} is not traded at {command.exchange} now")
-    ticker, balances = venue.ticker(pair, max_age=PRICE_SECONDS), venue.balances()
+    ticker = venue.ticker(pair, max_age=PRICE_SECONDS)
+    known = purse.look(command.credential_id, sequence, venue.balances)
     return Look(
         pair=pair,
-        sequence=sequence,
+        sequence=known.sequence,
         market=market,
         ticker=ticker,
-        quote=balances.get(pair.quote, _NOTHING),
-        base=balances.get(pair.base, _NOTHING),
+        quote=known.balances.get(pair.quote, _NOTHING),
+        base=known.balances.get(pair.base, _NOTHING),
     )
 
 
@@ -258,7 +260,8 @@ def _note(command: Command, state: CommandState, denial: Denial | None, told: di
 
 def _store(rows: Sequence[Command | Order]) -> None:
     if rows:
-        writes.together(*map(writes.insert, rows))
+        keys = [writes.with_keys(row.credential_id) for row in rows if isinstance(row, Order)]
+        writes.together(*map(writes.insert, rows), *keys)
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
 
@@ -267,9 +270,11 @@ def _told(
     command: Command, seen: Look, sized: Sized | Denial, checks: Sequence[risk.Check], attempt: int
 ) -> dict[str, Any]:
     before = command.decision.get("before", [])
-    if command.decision:
-        before = [*before, {key: value for key, value in command.decision.items() if key != "before"}]
+    venues = {"venues": command.decision["venues"]} if "venues" in command.decision else {}
+    if last := {key: value for key, value in command.decision.items() if key not in {"before", "venues"}}:
+        before = [*before, last]
     return {
+        **venues,
         "attempt": attempt,
         "checks": [asdict(check) if not check.ok else {**asdict(check), "reason": ""} for check in checks],
         "ticker": {name: plain(getattr(seen.ticker, name)) for name in ("bid", "ask", "last")},

@@ -54,6 +54,7 @@ def _row(message: TradeCommand, now: datetime) -> Command:
         amount_type=message.amount_type.value,
         amount=message.amount if message.amount.is_finite() else ZERO,
         conditions=raw["conditions"],
+        decision={"venues": raw["venues"]} if message.venues else {},
         expires_at=message.expires_at,
         root_id=message.root_id,
         stages=raw["stages"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,22 +10,21 @@ from uuid import UUID
 import structlog
 from django.db.models import Exists, OuterRef, Q
 
-from apps.trading.domain.sizing import Denial
 from apps.trading.domain.states import AT_VENUE, LIVE, WORKING, CommandState, OrderStatus
 from apps.trading.models import Account as Lock
 from apps.trading.models import Command, Order
 from apps.trading.services import guards
 from apps.trading.services.outcomes import Clock
-from apps.trading.services.run import carry_on, refuse
+from apps.trading.services.run import Permit, carry_on
 from apps.trading.services.submit import absorb, ask
+from apps.trading.services.sweep import accounts_due, sweep
 from tradebot.contracts.errors import VenueError
+from tradebot.contracts.lanes import Lane, using
 from tradebot.contracts.ports import Venue, VenueOrder
 from tradebot.contracts.values import Leg, Pair
 
 SETTLING = timedelta(seconds=5)
 """Younger rows belong to the process that is at work on them."""
-
-Permit = Callable[[Command], Denial | None]
 
 log = structlog.get_logger(__name__)
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -52,13 +51,19 @@ class Reconciled:
 
 
 def orders_to_reconcile(now: datetime) -> list[Account]:
-    """Accounts with orders or guards that are not at their end, each once, the longest unvisited first."""
+    """Accounts with orders or guards that are not at their end, or to be swept, each once, the longest unvisited
+    first."""
     orders = Order.objects.filter(status__in=_LIVE, updated_at__lt=now - SETTLING)
     guards_and_retries = Command.objects.filter(state__in=_WORKING, created_at__lt=now - SETTLING).exclude(
         ~Q(leg=Leg.PROTECT.value), state=CommandState.RECEIVED.value
     )
     columns = ("credential_id", "user_id", "exchange")
-    found = orders.order_by().values_list(*columns).union(guards_and_retries.order_by().values_list(*columns))
+    recent = Order.objects.filter(credential__in=accounts_due(now))
+    found = (
+        orders.order_by()
+        .values_list(*columns)
+        .union(guards_and_retries.order_by().values_list(*columns), recent.order_by().values_list(*columns))
+    )
     accounts = [Account(*row) for row in found]
     ids = [account.credential_id for account in accounts]
     visits = dict(Lock.objects.filter(pk__in=ids).values_list("credential_id", "visited_at"))
@@ -81,12 +86,14 @@ def reconcile(*, venue: Venue, credential_id: UUID, now: Clock, permit: Permit) 
 
     `permit` says why an entry may not be tried again, if so: what allowed the first attempt may be over.
     """
-    orders = list(_unfinished(credential_id, now()))
-    known = _open_at(venue, {order.pair for order in orders if order.status in AT_VENUE})
-    changed = sum(_compare(order, known.get(order.client_id), venue, now) for order in orders)
-    resumed = sum(_resume(command, venue, now, permit) for command in _stalled(credential_id))
-    for pair in _guarded(credential_id):
-        _keep(credential_id, pair, venue, now)
+    with using(Lane.RECONCILE):
+        orders = list(_unfinished(credential_id, now()))
+        known = _open_at(venue, {order.pair for order in orders if order.status in AT_VENUE})
+        changed = sum(_compare(order, known.get(order.client_id), venue, now) for order in orders)
+        resumed = sum(_resume(command, venue, now, permit) for command in _stalled(credential_id))
+        for pair in _guarded(credential_id):
+            _keep(credential_id, pair, venue, now)
+        changed += sweep(venue=venue, credential_id=credential_id, now=now)
     return Reconciled(len(orders), changed, resumed)
 
 
@@ -121,12 +128,8 @@ def _stalled(credential_id: UUID) -> Iterable[Command]:
 
 
 def _resume(command: Command, venue: Venue, now: Clock, permit: Permit) -> bool:
-    denial = permit(command) if command.leg == Leg.ENTRY else None
     try:
-        if denial:
-            refuse(command, denial, venue=venue, now=now)
-        else:
-            carry_on(command, venue=venue, now=now)
+        carry_on(command, venue=venue, now=now, permit=permit)
     except VenueError as error:
         log.info("command_not_resumed", command=str(command.pk), error=type(error).__name__)
         return False

@@ -2,49 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Sum
 
 from apps.trading.domain import protection
 from apps.trading.domain.sizing import Denial
 from apps.trading.domain.states import IN_DOUBT, LIVE, TERMINAL, WORKING, CommandState, OrderStatus
 from apps.trading.models import Command, Order, Position
-from apps.trading.services import guards
+from apps.trading.services import guard_plan, guards
 from apps.trading.services.book import conclude, may_try_again
 from apps.trading.services.decide import attempted, conditions, count_of, decide, look, refusal
 from apps.trading.services.intake import close, receive, store
 from apps.trading.services.outcomes import EXIT_GRACE, PROOF_AFTER, Clock, Outcome, Overtaken, lock, outcome
-from apps.trading.services.submit import ask, send
+from apps.trading.services.submit import LANES, ask, send
 from tradebot.contracts.errors import InvalidField, VenueUnavailable
+from tradebot.contracts.lanes import using
 from tradebot.contracts.messages import TradeCommand
 from tradebot.contracts.ports import Venue
 from tradebot.contracts.values import ZERO, Leg, Pair
 
+Permit = Callable[[Command], Denial | None]
 log = structlog.get_logger(__name__)
 
 
-def execute(*, command: TradeCommand, venue: Venue, now: Clock) -> Outcome:
+def allowed(command: Command) -> Denial | None:
+    """The permit that forbids nothing."""
+    return None
+
+
+def execute(*, command: TradeCommand, venue: Venue, now: Clock, permit: Permit = allowed) -> Outcome:
     """Carry `command` out once, however often it is delivered.
 
     What was already decided is not decided again; an order whose answer is missing is asked about, never resent.
+    `permit` is asked before a new attempt of an entry that was tried before.
     Raises VenueUnavailable when the venue could not be asked and nothing was placed: the same call may come again.
     """
-    arrived = receive(command, now())
-    if arrived.stored:
-        return carry_on(arrived.row, venue=venue, now=now)
-    try:
-        return _start(arrived.row, venue, now, arrived.sequence)
-    except VenueUnavailable:
-        store(arrived.row)
-        raise
+    with using(LANES[command.leg]):
+        arrived = receive(command, now())
+        if arrived.stored:
+            return carry_on(arrived.row, venue=venue, now=now, permit=permit)
+        try:
+            return _start(arrived.row, venue, now, arrived.sequence)
+        except VenueUnavailable:
+            # As it came: the row at hand may carry a decision that was rolled back.
+            store(receive(command, now()).row)
+            raise
 
 
-def carry_on(command: Command, *, venue: Venue, now: Clock) -> Outcome:
+def carry_on(command: Command, *, venue: Venue, now: Clock, permit: Permit = allowed) -> Outcome:
     """Take a stored command further. Raises VenueUnavailable as `execute` does."""
+    with using(LANES[Leg(command.leg)]):
+        return _carry_on(command, venue, now, permit)
+
+
+def _carry_on(command: Command, venue: Venue, now: Clock, permit: Permit) -> Outcome:
     if command.state not in WORKING:
         return outcome(command, _last(command))
     if command.leg == Leg.PROTECT:
@@ -54,10 +69,18 @@ def carry_on(command: Command, *, venue: Venue, now: Clock) -> Outcome:
         return _start(command, venue, now, count_of(command.credential_id))
     order = _further(order, venue, now)
     if may_try_again(order, now()):
-        return _attempt(order.command, order.attempt + 1, venue, now, count_of(order.credential_id))
+        return _again(order, venue, now, permit)
     if order.status in TERMINAL and order.command.state in WORKING:
         return _finished(order, venue, now)
     return _ended(order, venue, now)
+
+
+def _again(order: Order, venue: Venue, now: Clock, permit: Permit) -> Outcome:
+    """A new attempt, if what allowed the last one still holds: keys and permissions may have changed since."""
+    denial = permit(order.command) if order.leg == Leg.ENTRY else None
+    if denial is not None:
+        return refuse(order.command, denial, venue=venue, now=now)
+    return _attempt(order.command, order.attempt + 1, venue, now, count_of(order.credential_id))
 
 
 def refuse(command: Command, denial: Denial, *, venue: Venue, now: Clock) -> Outcome:
@@ -171,7 +194,8 @@ def _begin(order: Order, now: Clock) -> tuple[Order, bool]:
             return row, False
         held = _held(row)
         if enough := held >= row.amount:
-            if held - _held_by_stops(row) < row.amount:
+            stops = guard_plan.standing(row.credential_id, Pair.parse(row.pair))
+            if held - guard_plan.locked(stops) < row.amount:
                 raise VenueUnavailable("a stop of ours still holds the coins, or may do so")
             moment = now()
             row.status, row.sequence = OrderStatus.SUBMITTING.value, sequence
@@ -184,11 +208,6 @@ def _held(order: Order) -> Decimal:
     pair = Pair.parse(order.pair)
     position = Position.objects.filter(credential_id=order.credential_id, coin=pair.base, quote=pair.quote)
     return position.values_list("amount", flat=True).first() or ZERO
-
-
-def _held_by_stops(order: Order) -> Decimal:
-    stops = Order.objects.filter(credential_id=order.credential_id, pair=order.pair, leg=Leg.PROTECT.value)
-    return stops.filter(status__in=LIVE).aggregate(total=Sum("reserved_base"))["total"] or ZERO
 
 
 def _gone(order: Order, now: Clock) -> Order:

@@ -2,32 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import structlog
 
-from apps.trading.domain.states import IN_DOUBT, OrderStatus
-from apps.trading.models import Order
-from apps.trading.services.book import book, conclude
+from apps.trading.domain.states import AT_VENUE, IN_DOUBT, TERMINAL, Absence, OrderStatus, absence
+from apps.trading.models import AlertKind, Order
+from apps.trading.services import alerts, proof
+from apps.trading.services.book import conclude
+from apps.trading.services.hearing import hear
 from apps.trading.services.outcomes import PROOF_MISSES, SEND_WITHIN, Clock
+from apps.trading.services.purse import purse
 from tradebot.contracts.errors import VenueError, VenueRejected, VenueUnavailable
+from tradebot.contracts.lanes import Lane, using
 from tradebot.contracts.ports import OrderRequest, Venue, VenueFill, VenueOrder
-from tradebot.contracts.values import Action, OrderType, Pair
+from tradebot.contracts.values import Action, Leg, OrderType, Pair
 
+LANES = {Leg.ENTRY: Lane.ENTRY, Leg.EXIT: Lane.EXIT, Leg.PROTECT: Lane.PROTECT}
+SEARCH_EVERY = 10
+"""Once a person has been asked about an order, all lists are searched at every tenth miss only."""
+
+_LOST = "its answer was lost"
 log = structlog.get_logger(__name__)
+
+# --- sending ---------------------------------------------------------------------------------------------------------
 
 
 def send(order: Order, *, venue: Venue, now: Clock) -> Order:
-    """Place `order`, whose SUBMITTING row this process has just committed, and book the answer."""
-    if order.submitted_at is None or now() - order.submitted_at > SEND_WITHIN:
-        return conclude(order, OrderStatus.NOT_PLACED, "it waited too long to be sent", now())
+    """Place `order`, whose SUBMITTING row this process has just committed, and book the answer. One that names another
+    in `replaces` takes its place in one step."""
+
+    def wire() -> tuple[VenueOrder, ...]:
+        if order.replaces:
+            return (venue.replace(Pair.parse(order.pair), order.replaces, _request(order)),)
+        return (venue.place(_request(order)),)
+
+    return _sent([order], wire, venue=venue, now=now)[0]
+
+
+def send_pair(stop: Order, profit: Order, *, venue: Venue, now: Clock) -> list[Order]:
+    """Place both as one (OCO); else as `send`."""
+    return _sent([stop, profit], lambda: venue.place_oco(_request(stop), _request(profit)), venue=venue, now=now)
+
+
+def _sent(
+    orders: Sequence[Order], wire: Callable[[], tuple[VenueOrder, ...]], *, venue: Venue, now: Clock
+) -> list[Order]:
+    if any(order.submitted_at is None or now() - order.submitted_at > SEND_WITHIN for order in orders):
+        return _all(orders, OrderStatus.NOT_PLACED, "it waited too long to be sent", now)
     try:
-        report = venue.place(_request(order))
+        with using(LANES[Leg(orders[0].leg)]):
+            reports = wire()
     except VenueRejected as error:
-        return conclude(order, OrderStatus.REJECTED, _said(error), now())
+        purse.forget(orders[0].credential_id)
+        return _all(orders, OrderStatus.REJECTED, _said(error), now)
     except VenueUnavailable as error:
-        return conclude(order, OrderStatus.NOT_PLACED, _said(error), now())
+        return _all(orders, OrderStatus.NOT_PLACED, _said(error), now)
     except Exception as error:  # noqa: BLE001 - whatever else happened, the order may be at the venue
-        return _doubt(order, error, venue=venue, now=now)
-    return absorb(order, report, venue=venue, now=now)
+        return _doubt(orders, error, venue=venue, now=now)
+    return [absorb(row, report, venue=venue, now=now) for row, report in zip(orders, reports, strict=True)]
+
+
+def _all(orders: Sequence[Order], status: OrderStatus, reason: str, now: Clock) -> list[Order]:
+    return [conclude(order, status, reason, now()) for order in orders]
 
 
 def _request(order: Order) -> OrderRequest:
@@ -40,6 +77,7 @@ def _request(order: Order) -> OrderRequest:
         amount=order.amount,
         price=order.price,
         stop_price=order.stop_price,
+        trail=order.trail,
     )
 
 
@@ -47,47 +85,103 @@ def _said(error: VenueError) -> str:
     return f"{error.code} {error.reason}".strip()
 
 
-def _doubt(order: Order, error: Exception, *, venue: Venue, now: Clock) -> Order:
-    log.warning("order_unknown", order=str(order.pk), error=type(error).__name__)
+def _doubt(orders: Sequence[Order], error: Exception, *, venue: Venue, now: Clock) -> list[Order]:
+    """UNKNOWN, first of all. What did not come from the wire (our time is over, a bug) then goes on its way up: the
+    command comes again, finds the row and asks."""
+    log.warning("order_unknown", orders=[str(order.pk) for order in orders], error=type(error).__name__)
     reason = _said(error) if isinstance(error, VenueError) else type(error).__name__
-    row = conclude(order, OrderStatus.UNKNOWN, f"its answer was lost: {reason}", now())
-    return ask(row, venue=venue, now=now)
+    rows = _all(orders, OrderStatus.UNKNOWN, f"{_LOST}: {reason}", now)
+    if not isinstance(error, VenueError | OSError):
+        raise error
+    return [ask(row, venue=venue, now=now) for row in rows]
+
+
+# --- asking ----------------------------------------------------------------------------------------------------------
 
 
 def ask(order: Order, *, venue: Venue, now: Clock) -> Order:
-    """Look an order up by its client id and book what is found.
+    """Look an order up and book what is found.
 
-    Not found proves nothing before its deadline and several misses over two different lists; then it is NOT_PLACED.
-    A venue that can't be asked leaves everything as it is.
+    Not found proves nothing before its deadline and several misses over every list the venue has; then it is
+    NOT_PLACED. Where the venue can't prove it, it stays UNKNOWN and a person is asked. A venue that can't be asked
+    leaves everything as it is.
     """
-    pair = Pair.parse(order.pair)
     try:
-        report = venue.find(pair, order.client_id) or _among_open(venue, pair, order.client_id)
-        if report is not None:
-            return absorb(order, report, venue=venue, now=now)
+        with using(Lane.RECONCILE):
+            found = _found(order, venue)
+            searched = None if found or not _search_is_due(order) else proof.search(order, venue)
+            report = found or (searched.report if searched else None)
+            if report is not None:
+                return absorb(order, report, venue=venue, now=now)
     except VenueError as error:
         log.info("order_not_asked", order=str(order.pk), error=type(error).__name__)
         return order
-    return _missed(order, now)
+    return _missed(order, searched, venue, now)
 
 
-def _among_open(venue: Venue, pair: Pair, client_id: str) -> VenueOrder | None:
-    return next((order for order in venue.open_orders(pair) if order.client_id == client_id), None)
+def _found(order: Order, venue: Venue) -> VenueOrder | None:
+    pair = Pair.parse(order.pair)
+    known = venue.find(pair, order.client_id)
+    return known or next((report for report in venue.open_orders(pair) if proof.is_of(order, report)), None)
 
 
-def _missed(order: Order, now: Clock) -> Order:
-    if order.status not in IN_DOUBT:
-        log.error("order_vanished", order=str(order.pk), status=order.status)
+def _search_is_due(order: Order) -> bool:
+    """The first miss follows at the heels of the order itself, when no list can know it yet."""
+    misses = order.misses
+    return misses > 0 and (misses <= 3 * PROOF_MISSES or bool(order.venue_order_id) or misses % SEARCH_EVERY == 0)
+
+
+def _missed(order: Order, searched: proof.Search | None, venue: Venue, now: Clock) -> Order:
+    if order.status in TERMINAL:
         return order
-    proven = order.deadline is not None and now() > order.deadline and order.misses + 1 >= PROOF_MISSES
-    if proven:
+    same_keys = proof.same_keys(order)
+    verdict = absence(
+        misses=order.misses + 1 if searched else 0,
+        needed=PROOF_MISSES,
+        overdue=order.deadline is not None and now() > order.deadline,
+        proves=venue.features.proves_absence and same_keys,
+        explained=searched is not None and not searched.unexplained,
+    )
+    if verdict == Absence.PROVEN:
+        return _absent(order, now)
+    if verdict == Absence.UNDECIDABLE and searched is not None:
+        _ask_a_person(order, searched, now, same_keys=same_keys)
+    status = OrderStatus(order.status) if order.status in AT_VENUE else OrderStatus.UNKNOWN
+    return conclude(order, status, order.reason or _LOST, now(), missed=True)
+
+
+def _absent(order: Order, now: Clock) -> Order:
+    if order.status in IN_DOUBT:
         return conclude(order, OrderStatus.NOT_PLACED, "the exchange never saw it", now(), missed=True)
-    return conclude(order, OrderStatus.UNKNOWN, order.reason or "its answer was lost", now(), missed=True)
+    gone = "the exchange no longer knows it, and no list tells of a trade that is not booked"
+    alerts.tell(alerts.about(order, AlertKind.VANISHED, f"the order stood there, and now {gone}"), now())
+    return conclude(order, OrderStatus.CANCELED, gone, now(), missed=True)
+
+
+def _ask_a_person(order: Order, searched: proof.Search, now: Clock, *, same_keys: bool) -> None:
+    why = "the exchange's lists can't prove it"
+    if not same_keys:
+        why = "the account's keys were replaced since it was sent"
+    elif searched.unexplained:
+        why = f"trades of unknown orders may be its own: {', '.join(searched.unexplained[:5])}"
+    kind = AlertKind.UNPROVEN if order.status in IN_DOUBT else AlertKind.VANISHED
+    message = (
+        f"{order.side} {order.amount.normalize():f} {order.pair} of {order.submitted_at:%Y-%m-%d %H:%M:%S} UTC: nobody "
+        f"can say whether it is at {order.exchange}, because {why}. Look there, and say here what you found."
+    )
+    alerts.tell(alerts.about(order, kind, message, unexplained=list(searched.unexplained)), now())
+
+
+# --- booking ---------------------------------------------------------------------------------------------------------
 
 
 def absorb(order: Order, report: VenueOrder, *, venue: Venue, now: Clock) -> Order:
     """Book `report`, with the fills it came without fetched first."""
-    return book(order, report, _fills(order, report, venue), now())
+    row = hear(order, report, _fills(order, report, venue), now())
+    if row.misses and row.status in AT_VENUE:
+        # Misses count in a row only: an order that stands for weeks must not end by three bad answers.
+        Order.objects.filter(pk=row.pk).update(misses=0)
+    return row
 
 
 def _fills(order: Order, report: VenueOrder, venue: Venue) -> tuple[VenueFill, ...]:
@@ -104,8 +198,9 @@ def _fills(order: Order, report: VenueOrder, venue: Venue) -> tuple[VenueFill, .
 def cancel(order: Order, *, venue: Venue, now: Clock) -> Order:
     """Cancel an order at the venue and book how it ended: it may have filled first. Raises VenueUnavailable."""
     pair = Pair.parse(order.pair)
-    try:
-        report = venue.cancel(pair, order.client_id) or venue.find(pair, order.client_id)
-    except VenueRejected:
-        report = venue.find(pair, order.client_id)
-    return order if report is None else absorb(order, report, venue=venue, now=now)
+    with using(Lane.PROTECT):
+        try:
+            report = venue.cancel(pair, order.client_id) or venue.find(pair, order.client_id)
+        except VenueRejected:
+            report = venue.find(pair, order.client_id)
+        return order if report is None else absorb(order, report, venue=venue, now=now)

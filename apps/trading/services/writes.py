@@ -8,20 +8,25 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.db import DatabaseError
 from django.db.models import Field, JSONField, Model
 
 from tradebot import sql
+from tradebot.contracts.errors import VenueUnavailable
+
+_KEYS = "SELECT 1 FROM accounts_credential WHERE id = %s AND deleted_at IS NULL FOR KEY SHARE"
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One statement. `must`: it has to reach a row."""
+    """One statement. `must`: it has to reach a row; `otherwise`: the error if it did not."""
 
     sql: str
     params: Sequence[Any]
     must: bool = True
+    otherwise: Exception | None = None
 
 
 def insert(row: Model) -> Write:
@@ -35,6 +40,13 @@ def update(row: Model, names: Sequence[str]) -> Write:
     return Write(_update(type(row), tuple(names)), [*(_value(row, field) for field in fields), row.pk])
 
 
+def with_keys(credential_id: UUID) -> Write:
+    """Hold the account's keys until the transaction ends. Raises VenueUnavailable if they were destroyed meanwhile:
+    whoever destroys them locks that row first, and then looks for orders."""
+    gone = VenueUnavailable("the account's keys were destroyed at this moment; nothing was sent")
+    return Write(_KEYS, [credential_id], otherwise=gone)
+
+
 def together(*writes: Write) -> None:
     """Send them at once, to be carried out one after the other; the caller holds the transaction.
 
@@ -43,7 +55,7 @@ def together(*writes: Write) -> None:
     changed = sql.together(*((write.sql, write.params) for write in writes))
     for write, rows in zip(writes, changed, strict=True):
         if write.must and not rows:
-            raise DatabaseError(f"no row was there for: {write.sql.split(' SET ')[0]}")
+            raise write.otherwise or DatabaseError(f"no row was there for: {write.sql.split(' SET ')[0]}")
 
 
 @cache

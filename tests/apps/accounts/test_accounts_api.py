@@ -37,6 +37,24 @@ def test_keys_go_in_and_never_come_out(alice: User, api: Api) -> None:
     assert services.open_credential(made.json()["id"]).secret.reveal() == KEYS["secret"]
 
 
+def test_a_passphrase_goes_in_sealed_and_never_comes_out(alice: User, api: Api) -> None:
+    phrase = "ObviouslyMadeUpPhrase-G7"
+    client = api(alice)
+    made = client.post(URL, {"venue": "paper", "passphrase": phrase, **KEYS}, format="json")
+    assert (made.status_code, set(made.json())) == (201, SHOWN)
+    row = Credential.objects.get(pk=made.json()["id"])
+    opened = services.open_credential(row.pk)
+    assert opened.passphrase.reveal() == phrase
+    assert phrase not in made.content.decode() + client.get(URL).content.decode() + json.dumps(row.envelope) + repr(
+        opened
+    )
+
+
+def test_keys_without_a_passphrase_have_an_empty_one(alice: User, api: Api) -> None:
+    made = api(alice).post(URL, {"venue": "paper", **KEYS}, format="json")
+    assert services.open_credential(made.json()["id"]).passphrase.reveal() == ""
+
+
 def test_a_paper_account_is_asked_for_without_keys(alice: User, api: Api) -> None:
     made = api(alice).post(URL, {"venue": "paper"}, format="json")
     assert (made.status_code, made.json()["status"], made.json()["is_default"]) == (201, "pending", True)
@@ -52,6 +70,7 @@ def test_a_paper_account_is_asked_for_without_keys(alice: User, api: Api) -> Non
         ({"venue": "paper", "api_key": KEYS["api_key"]}, "secret"),
         ({"venue": "paper", "api_key": "", "secret": "x"}, "api_key"),
         ({"venue": "paper", "label": "x" * 81}, "label"),
+        ({"venue": "paper", "passphrase": "not\u00e4scii", **KEYS}, "passphrase"),
     ],
 )
 def test_bad_input_is_refused_by_field(alice: User, api: Api, body: dict[str, str], field: str) -> None:

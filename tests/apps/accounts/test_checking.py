@@ -13,7 +13,7 @@ from django.urls import reverse
 from apps.accounts import selectors, services
 from apps.accounts.models import Credential, User
 from tests.apps.accounts.conftest import Api
-from tradebot.contracts.errors import InvalidField, VenueRejected, VenueUnavailable
+from tradebot.contracts.errors import InvalidField, NotConfigured, VenueRejected, VenueUnavailable
 from workers import credentials as checker
 
 KEYS: dict[str, Any] = {"api_key": "ObviouslyMadeUpKey-A1B2", "secret": "ObviouslyMadeUpSecret-C3D4"}
@@ -53,6 +53,15 @@ def test_a_hundred_keys_without_an_answer_keep_nobody_waiting(
 
     assert _state(good) == ("active", "")
     assert {_state(one) for one in troubles} == {("pending", "the venue is silent")}
+
+
+def test_a_venue_that_is_set_up_wrongly_leaves_the_keys_pending_and_says_why(
+    alice: User, troubles: dict[UUID, Exception]
+) -> None:
+    waiting = _account(alice)
+    troubles[waiting] = NotConfigured("venue kraken has no test network")
+    assert checker.check_pending() == 0
+    assert _state(waiting) == ("pending", "venue kraken has no test network")
 
 
 def test_an_unexpected_error_is_noted_and_the_others_are_checked(

@@ -8,7 +8,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from apps.exchanges import selectors
+from apps.exchanges import selectors, valkey
 from tests.apps.exchanges.paper_process import TOKEN, PaperProcess
 
 
@@ -39,6 +39,16 @@ def _no_remembered_markets() -> Iterator[None]:
     selectors.forget()
     yield
     selectors.forget()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shared() -> Iterator[None]:
+    """No test inherits another one's bans, breakers, prices or used-up budget."""
+    yield
+    client = valkey.client()
+    for kind in ("budget", "ban", "breaker", "health", "ticker", "depth"):
+        if keys := list(client.scan_iter(f"tradebot:{kind}:*", count=1000)):
+            client.delete(*keys)
 
 
 def plain_ccxt(url: str, keys: tuple[str, str]) -> ccxt.binance:

@@ -58,6 +58,13 @@ class PaperProcess:
         acted: list[int] = answer.json()["acted"]
         return acted
 
+    def fault(self, kind: str, **rule: Any) -> int:
+        """Order a fault; returns its rule's id."""
+        answer = self.operator("POST", "faults", {"kind": kind, **rule})
+        assert answer.status_code == 200, answer.text
+        found: int = answer.json()["rules"][0]["id"]
+        return found
+
     def rows(self, table: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.operator("GET", "ledger").json()[table]
         return found

@@ -77,7 +77,7 @@ def test_a_connection_that_broke_while_idle_is_replaced_before_a_task_meets_it(
         cursor.execute("SELECT pg_backend_pid()")
         cut_off = cursor.fetchone()[0]
     _terminate(cut_off)
-    monkeypatch.setattr(tradebot.celery, "_last_task", tradebot.celery.monotonic() - 60)
+    monkeypatch.setattr(tradebot.celery._own, "last_task", tradebot.celery.monotonic() - 60, raising=False)
     task_prerun.send(sender=None)
     assert sql.together(("SELECT 1", [])) == [[(1,)]]
 

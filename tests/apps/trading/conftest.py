@@ -14,6 +14,7 @@ import pytest
 from apps.accounts.models import Credential, CredentialStatus, User
 from apps.trading import services
 from apps.trading.models import Order, Position
+from apps.trading.services import purse
 from tests.apps.trading.fake_venue import FakeVenue
 from tradebot.contracts.messages import Condition, TradeCommand
 from tradebot.contracts.values import Action, AmountType, ConditionKind, Leg
@@ -70,8 +71,9 @@ class Trader:
     def sell(self, percent: int | str = 50, **changes: Any) -> TradeCommand:
         return self.command(action=Action.SELL, leg=Leg.EXIT, amount=Decimal(percent), **changes)
 
-    def execute(self, command: TradeCommand) -> services.Outcome:
-        return services.execute(command=command, venue=self.venue, now=self.clock)
+    def execute(self, command: TradeCommand, permit: services.Permit | None = None) -> services.Outcome:
+        asked = permit or (lambda row: None)
+        return services.execute(command=command, venue=self.venue, now=self.clock, permit=asked)
 
     def buy(self, percent: int | str = 30, **changes: Any) -> services.Outcome:
         return self.execute(self.command(amount=Decimal(percent), **changes))
@@ -102,3 +104,9 @@ def make_trader(name: str = "synthetic") -> Trader:
 @pytest.fixture
 def trader(db: None) -> Trader:
     return make_trader()
+
+
+@pytest.fixture(autouse=True)
+def _balances_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests change an account at the venue and look at what the very next order makes of it."""
+    monkeypatch.setattr(purse, "SECONDS", 0.0)

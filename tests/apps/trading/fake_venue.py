@@ -11,8 +11,19 @@ from decimal import Decimal
 from itertools import count
 
 from tradebot.contracts.errors import VenueRejected, VenueUnavailable, VenueUnknown
-from tradebot.contracts.ports import Balance, Market, OrderRequest, Ticker, VenueFill, VenueOrder
-from tradebot.contracts.values import ZERO, Action, OrderType, Pair
+from tradebot.contracts.ports import (
+    Balance,
+    Depth,
+    Features,
+    Fees,
+    Level,
+    Market,
+    OrderRequest,
+    Ticker,
+    VenueFill,
+    VenueOrder,
+)
+from tradebot.contracts.values import HUNDRED, ZERO, Action, OrderType, Pair
 
 BTC = Pair("BTC", "USDT")
 MARKET = Market(
@@ -28,10 +39,14 @@ RECEIVE_WINDOW = timedelta(seconds=10)
 
 @dataclass
 class Standing:
-    """An order as the venue keeps it."""
+    """An order as the venue keeps it. `other`: its partner in an OCO pair, of which one alone locks the coins."""
 
     request: OrderRequest
     venue_order_id: str
+    at: datetime
+    peak: Decimal
+    other: Standing | None = None
+    locks: bool = True
     status: str = "open"
     filled: Decimal = ZERO
     cost: Decimal = ZERO
@@ -41,7 +56,8 @@ class Standing:
 class FakeVenue:
     """Fills market orders at once at its price (`liquidity` limits how much), keeps others until `move` triggers them.
 
-    `faults`: called one after the other by `place`, each with a function that places the order and returns the report.
+    `faults`: called one after the other by whatever places an order, each with a function that places it and returns
+    the report.
     """
 
     name = "paper"
@@ -51,6 +67,7 @@ class FakeVenue:
         self.free = {coin: Decimal(amount) for coin, amount in (free or {"USDT": "10000"}).items()}
         self.used: dict[str, Decimal] = {}
         self.listed = {BTC: MARKET}
+        self.features = Features()
         self.book: tuple[Decimal, Decimal] | None = None
         self.liquidity: Decimal | None = None
         self.fee_rate = ZERO
@@ -85,11 +102,24 @@ class FakeVenue:
             self.on_balances()
         return seen
 
+    def depth(self, pair: Pair, max_age: float = 0) -> Depth:
+        self._read("depth")
+        bid, ask = self.book or (self.price, self.price)
+        amount = Decimal(1000) if self.liquidity is None else self.liquidity
+        return Depth(pair, (Level(bid, amount),), (Level(ask, amount),), self.clock())
+
+    def fees(self, pair: Pair) -> Fees:
+        return Fees(self.fee_rate, self.fee_rate)
+
     def place(self, request: OrderRequest) -> VenueOrder:
-        self.calls.append("place")
-        if self.faults:
-            return self.faults.popleft()(lambda: self._accept(request))
-        return self._accept(request)
+        return self._faulty("place", lambda: self._accept(request))
+
+    def place_oco(self, stop: OrderRequest, profit: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
+        self._faulty("place_oco", lambda: self._accept_both(stop, profit))
+        return self._report(self.orders[stop.client_id]), self._report(self.orders[profit.client_id])
+
+    def replace(self, pair: Pair, client_id: str, request: OrderRequest) -> VenueOrder:
+        return self._faulty("replace", lambda: self._replace(client_id, request))
 
     def find(self, pair: Pair, client_id: str) -> VenueOrder | None:
         self._read("find")
@@ -100,10 +130,9 @@ class FakeVenue:
         self._read("cancel")
         with self._lock:
             found = self.orders.get(client_id)
-            if found is None or found.status not in {"open", "partially_filled"}:
+            if found is None or not _alive(found):
                 return None
-            self._unlock(found)
-            found.status = "canceled"
+            self._end(found)
             return self._report(found)
 
     def open_orders(self, pair: Pair) -> Sequence[VenueOrder]:
@@ -114,10 +143,18 @@ class FakeVenue:
         self._read("fills")
         return [fill for order in self.orders.values() for fill in order.fills if fill.venue_order_id == venue_order_id]
 
+    def orders_since(self, pair: Pair, since: datetime) -> Sequence[VenueOrder]:
+        self._read("orders_since")
+        return [self._report(order) for order in self.orders.values() if order.at >= since]
+
+    def fills_since(self, pair: Pair, since: datetime) -> Sequence[VenueFill]:
+        self._read("fills_since")
+        return [fill for order in self.orders.values() for fill in order.fills if fill.at >= since]
+
     # --- what tests do to it ---
 
     def standing(self) -> list[Standing]:
-        return [order for order in self.orders.values() if order.status in {"open", "partially_filled"}]
+        return [order for order in self.orders.values() if _alive(order)]
 
     def placed(self, kind: OrderType | None = None) -> list[Standing]:
         return [order for order in self.orders.values() if kind is None or order.request.type == kind]
@@ -127,16 +164,14 @@ class FakeVenue:
         with self._lock:
             self.price = Decimal(price)
             for order in self.standing():
-                if _triggers(order.request, self.price):
-                    self._unlock(order)
-                    self._fill(order, order.request.amount - order.filled)
+                order.peak = max(order.peak, self.price)
+                if _alive(order) and _triggers(order, self.price):
+                    self._execute(order, order.request.amount - order.filled)
 
     def fill(self, order: Standing, amount: str) -> None:
         """Execute part of a standing order."""
         with self._lock:
-            self._unlock(order)
-            self._fill(order, Decimal(amount))
-            self._lock_rest(order)
+            self._execute(order, Decimal(amount))
 
     # --- inside ---
 
@@ -145,10 +180,50 @@ class FakeVenue:
         if self.reads_fail:
             raise VenueUnavailable("synthetic outage")
 
+    def _faulty(self, what: str, accept: Callable[[], VenueOrder]) -> VenueOrder:
+        self.calls.append(what)
+        return self.faults.popleft()(accept) if self.faults else accept()
+
+    def _accept_both(self, stop: OrderRequest, profit: OrderRequest) -> VenueOrder:
+        with self._lock:
+            report = self._accept(stop)
+            second = Standing(profit, f"V{next(self._numbers)}", self.clock(), self.price, locks=False)
+            first = self.orders[stop.client_id]
+            first.other, second.other = second, first
+            self.orders[profit.client_id] = second
+            return report
+
+    def _replace(self, client_id: str, request: OrderRequest) -> VenueOrder:
+        with self._lock:
+            old = self.orders.get(client_id)
+            if old is None or not _alive(old):
+                raise VenueRejected("The cancel failed; nothing was placed.", "-2022")
+            if not self.features.replace:
+                raise VenueRejected("This venue can't replace.", "synthetic")
+            self._end(old)
+            return self._accept(request)
+
+    def _end(self, order: Standing) -> None:
+        """Cancel it, and its partner with it."""
+        for one in (order, order.other):
+            if one is not None and _alive(one):
+                self._unlock(one)
+                one.status = "canceled"
+
+    def _execute(self, order: Standing, amount: Decimal) -> None:
+        if order.other is not None:
+            self._unlock(order)
+            self._end(order.other)
+            order.other, order.locks = None, True
+        else:
+            self._unlock(order)
+        self._fill(order, amount)
+        self._lock_rest(order)
+
     def _accept(self, request: OrderRequest) -> VenueOrder:
         with self._lock:
             self._in_time(request)
-            order = Standing(request, f"V{next(self._numbers)}")
+            order = Standing(request, f"V{next(self._numbers)}", self.clock(), self.price)
             self._afford(request)
             self.orders[request.client_id] = order
             if request.type == OrderType.MARKET:
@@ -175,13 +250,15 @@ class FakeVenue:
         return request.pair.quote, amount * (request.price or self.price)
 
     def _lock_rest(self, order: Standing) -> None:
-        if order.status in {"open", "partially_filled"}:
+        if _alive(order):
             self._shift(order, 1)
 
     def _unlock(self, order: Standing) -> None:
         self._shift(order, -1)
 
     def _shift(self, order: Standing, sign: int) -> None:
+        if not order.locks:
+            return
         coin, needed = self._need(order.request, order.request.amount - order.filled)
         self.free[coin] = self.free.get(coin, ZERO) - sign * needed
         self.used[coin] = self.used.get(coin, ZERO) + sign * needed
@@ -210,7 +287,7 @@ class FakeVenue:
                 price=price,
                 fee=fee,
                 fee_currency=fee_currency,
-                at=_now(),
+                at=self.clock(),
             )
         )
 
@@ -225,13 +302,20 @@ class FakeVenue:
             amount=order.request.amount,
             filled=order.filled,
             average=order.cost / order.filled if order.filled else None,
-            at=_now(),
+            at=order.at,
             fills=tuple(order.fills),
         )
         return report if self.tells_fills else replace(report, fills=())
 
 
-def _triggers(request: OrderRequest, price: Decimal) -> bool:
+def _alive(order: Standing) -> bool:
+    return order.status in {"open", "partially_filled"}
+
+
+def _triggers(order: Standing, price: Decimal) -> bool:
+    request = order.request
+    if request.type == OrderType.TRAILING_STOP:
+        return price <= order.peak * (HUNDRED - (request.trail or ZERO)) / HUNDRED
     if request.type == OrderType.STOP_LOSS:
         return request.stop_price is not None and price <= request.stop_price
     if request.type == OrderType.TAKE_PROFIT:

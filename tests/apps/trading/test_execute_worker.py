@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import Credential, CredentialStatus, User
@@ -32,7 +34,7 @@ def desk(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trader]:
     Venue.objects.get_or_create(name="paper")
     Venue.objects.get_or_create(name="real", defaults={"base_url": "https://exchange.example"})
     monkeypatch.setattr(stage.vault, "open_credential", lambda key: OpenedCredential("paper", "key", Secret("secret")))
-    monkeypatch.setattr(stage, "connect", lambda info, key, secret: trader.venue)
+    monkeypatch.setattr(stage, "connect", lambda info, key, secret, *_: trader.venue)
     stage.forget_lines()
     yield trader
     stage.forget_lines()
@@ -97,7 +99,7 @@ def test_the_connection_is_kept_until_the_keys_change(desk: Trader, monkeypatch:
     monkeypatch.setattr(
         stage.vault, "open_credential", lambda key: OpenedCredential("paper", "k", Secret(keys["secret"]))
     )
-    monkeypatch.setattr(stage, "connect", lambda info, key, secret: made.append(secret) or desk.venue)
+    monkeypatch.setattr(stage, "connect", lambda info, key, secret, *_: made.append(secret) or desk.venue)
     for secret in ("old", "old", "new"):
         keys["secret"] = secret
         stage.line(str(desk.credential.pk))
@@ -108,7 +110,7 @@ def test_connections_are_few(desk: Trader, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(stage, "KEPT", 2)
     for number in range(5):
         stage.line(str(number))
-    assert len(stage._lines) == 2
+    assert len(stage._own.lines) == 2
 
 
 def test_the_round_of_the_reconciler_reaches_every_account(desk: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +122,46 @@ def test_the_round_of_the_reconciler_reaches_every_account(desk: Trader, monkeyp
         clock.forward(20)
         stage.reconcile_all()
     assert desk.held() == Decimal("0.1")
+
+
+def test_an_order_on_the_wire_when_the_time_is_over_is_in_doubt_and_only_asked_about(desk: Trader) -> None:
+    """Celery's soft limit strikes anywhere, even while the answer is awaited."""
+
+    def out_of_time(accept):  # type: ignore[no-untyped-def]
+        accept()
+        raise SoftTimeLimitExceeded
+
+    command = desk.command()
+    desk.venue.faults.append(out_of_time)
+    with pytest.raises(SoftTimeLimitExceeded):
+        stage.execute([command])
+    order = Order.objects.get()
+    assert (order.status, order.reserved_quote > 0, "find" in desk.venue.calls) == ("UNKNOWN", True, False)
+    stage.execute([command])
+    assert (desk.held(), desk.venue.calls.count("place")) == (Decimal("0.1"), 1)
+
+
+def test_a_round_of_the_reconciler_leaves_the_other_process_to_orders(
+    desk: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[str] = []
+
+    def round_beside(moment: datetime) -> int:
+        entered.append("round")
+        other = Thread(target=_another_round, args=[entered])
+        other.start()
+        other.join()
+        return 1
+
+    monkeypatch.setattr(stage, "_all", round_beside)
+    assert stage.reconcile_all() == 1
+    assert entered == ["round", "none"]
+
+
+def _another_round(entered: list[str]) -> None:
+    with stage._alone() as mine:
+        entered.append("round" if mine else "none")
+    connection.close()
 
 
 def test_a_deactivated_user_is_denied(desk: Trader) -> None:
@@ -143,13 +185,16 @@ def _rounds(desk: Trader, monkeypatch: pytest.MonkeyPatch) -> Command:
     return Command.objects.get()
 
 
-@pytest.mark.parametrize("status", [CredentialStatus.PENDING, CredentialStatus.REFUSED])
+@pytest.mark.parametrize(
+    ("status", "code"), [(CredentialStatus.PENDING, ""), (CredentialStatus.REFUSED, "credential_not_active")]
+)
 def test_nothing_is_bought_again_on_an_account_that_is_no_longer_active(
-    desk: Trader, monkeypatch: pytest.MonkeyPatch, status: CredentialStatus
+    desk: Trader, monkeypatch: pytest.MonkeyPatch, status: CredentialStatus, code: str
 ) -> None:
+    """Pending keys are new ones: with them nobody can say what became of the order, so its command stays open."""
     _in_doubt_since_a_moment(desk)
     Credential.objects.filter(pk=desk.credential.pk).update(status=status)
-    assert _rounds(desk, monkeypatch).code == "credential_not_active"
+    assert _rounds(desk, monkeypatch).code == code
     assert desk.venue.placed() == []
 
 
@@ -227,7 +272,9 @@ def test_an_account_whose_exchange_hangs_is_left_when_its_time_is_over(
     assert hung.venue.calls.count("find") == other.venue.calls.count("find") == 0
 
 
-def test_accounts_of_a_hung_exchange_wait_until_the_others_were_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accounts_of_a_hung_exchange_wait_until_the_others_were_asked(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     turns: list[str] = []
     names = ("slow", "slow", "fine", "slow", "fine")
     accounts = [trading.Account(uuid4(), uuid4(), exchange) for exchange in names]
@@ -245,7 +292,7 @@ def test_accounts_of_a_hung_exchange_wait_until_the_others_were_asked(monkeypatc
 
 
 def test_a_round_ends_in_time_and_says_whom_it_left(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(stage.trading, "orders_to_reconcile", lambda moment: [trading.Account(uuid4(), uuid4(), "x")])
     monkeypatch.setattr(stage.trading, "expire_unstarted", lambda moment: 0)

@@ -10,10 +10,11 @@ import pytest
 
 from apps.exchanges.adapters import connect
 from apps.exchanges.selectors import VenueInfo
-from apps.trading.models import Command, Fill, Order, Position
+from apps.trading.models import Alert, Command, Fill, Order, Position
 from tests.apps.exchanges.paper_process import PaperProcess
 from tests.apps.trading.conftest import Trader
-from tradebot.contracts.values import Pair
+from tradebot.contracts.ports import OrderRequest
+from tradebot.contracts.values import Action, OrderType, Pair
 
 BTC = Pair("BTC", "USDT")
 
@@ -29,6 +30,8 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperProcess]:
 def wired(trader: Trader, paper: PaperProcess) -> Trader:
     paper.price("BTC/USDT", "30000")
     venue: Any = connect(VenueInfo("paper", "binance", paper.url), *paper.account({"USDT": "10000"}))
+    for asked in (venue.ticker, venue.depth):  # the last test's prices are known to this process for a second
+        asked(BTC)
     trader.venue = venue
     return trader
 
@@ -112,3 +115,68 @@ def test_an_order_that_left_too_late_is_refused_by_the_exchange(wired: Trader) -
     assert (outcome.code, wired.held()) == ("rejected", 0)
     assert "-1021" in Order.objects.get().reason
     _agree(wired)
+
+
+def _standing(trader: Trader) -> list[tuple[str, Decimal]]:
+    return sorted((order.type, order.amount) for order in trader.venue.open_orders(BTC))
+
+
+def _guards(trader: Trader) -> list[tuple[str, str]]:
+    rows = Order.objects.filter(credential=trader.credential, leg="protect").order_by("attempt")
+    return [(row.type, row.status) for row in rows]
+
+
+def test_a_pair_stands_at_the_exchange_and_its_profit_ends_its_stop(wired: Trader, paper: PaperProcess) -> None:
+    wired.buy(30, conditions={"stop_loss": 5, "take_profit": 10})
+    assert [kind for kind, _ in _standing(wired)] == ["stop_loss", "take_profit"]
+    assert _guards(wired) == [("stop_loss", "OPEN"), ("take_profit", "OPEN")]
+    paper.price("BTC/USDT", "33500")
+    for _ in range(2):
+        wired.clock.forward(8)
+        wired.reconcile()
+    assert _standing(wired) == []
+    assert sorted(status for _, status in _guards(wired)) == ["EXPIRED", "FILLED"]
+    assert wired.held() < Decimal("0.00001")
+    _agree(wired)
+
+
+def test_a_pair_makes_room_for_a_sale(wired: Trader) -> None:
+    wired.buy(30, conditions={"stop_loss": 5, "take_profit": 10})
+    assert wired.execute(wired.sell(50)).status == "FILLED"
+    (_, first), (_, second) = _standing(wired)
+    assert first == second
+    assert 0 <= wired.held() - first < Decimal("0.00002")
+    _agree(wired)
+
+
+def test_a_stop_is_replaced_in_one_step(wired: Trader) -> None:
+    wired.buy(30, conditions={"stop_loss": 5})
+    assert wired.execute(wired.sell(50)).status == "FILLED"
+    ((kind, amount),) = _standing(wired)
+    assert kind == "stop_loss"
+    assert 0 <= wired.held() - amount < Decimal("0.00002")
+    assert _guards(wired) == [("stop_loss", "CANCELED"), ("stop_loss", "OPEN")]
+    assert Order.objects.exclude(replaces="").get().status == "OPEN"
+    _agree(wired)
+
+
+def test_a_trailing_stop_is_the_exchanges_own(wired: Trader, paper: PaperProcess) -> None:
+    wired.buy(30, conditions={"trailing_stop": 10})
+    assert [kind for kind, _ in _standing(wired)] == ["trailing_stop"]
+    for price in ("33000", "36000", "32000"):
+        paper.price("BTC/USDT", price)
+    wired.clock.forward(8)
+    wired.reconcile()
+    assert _guards(wired) == [("trailing_stop", "FILLED")]
+    assert Decimal(31900) < (Order.objects.get(leg="protect").average or 0) <= Decimal(32000)
+    _agree(wired)
+
+
+def test_an_order_made_by_hand_is_told_once(wired: Trader) -> None:
+    wired.buy(10)
+    by_hand = OrderRequest("web-1", BTC, Action.BUY, OrderType.LIMIT, Decimal("0.01"), Decimal(20000))
+    report = wired.venue.place(by_hand)
+    wired.reconcile()
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.key) == ("orphan", report.venue_order_id)
+    assert wired.venue.open_orders(BTC)[0].client_id == "web-1"

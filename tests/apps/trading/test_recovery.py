@@ -34,7 +34,7 @@ ALL = [
 
 
 def _deliver(trader: Trader, command: object) -> None:
-    with suppress(faults.Killed, VenueUnavailable):
+    with suppress(faults.Killed, VenueUnavailable, ZeroDivisionError):
         trader.execute(command)  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.signals.models import Signal
 from apps.sources.models import Post
 from apps.strategies.models import Strategy, StrategyVersion
-from apps.trading.models import Command, Order, Position
+from apps.trading.models import Alert, Command, Order, Position
 
 
 def belongings(user: User) -> dict[str, str]:
@@ -35,7 +35,10 @@ def belongings(user: User) -> dict[str, str]:
     )
     rows = {"posts": post, "signals": signal, "strategies": strategy, "credentials": credential, "orders": order,
             "commands": order.command}  # fmt: skip
-    return {name: str(row.pk) for name, row in {**rows, "positions": position}.items()}
+    alert = Alert.objects.create(
+        kind="orphan", key="V1", credential=credential, user=user, pair="BTC/USDT", message="synthetic", raised_at=now
+    )
+    return {name: str(row.pk) for name, row in {**rows, "positions": position, "alerts": alert}.items()}
 
 
 def _order(user: User, credential: uuid.UUID, strategy: uuid.UUID, signal: uuid.UUID) -> Order:

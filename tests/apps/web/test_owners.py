@@ -70,5 +70,5 @@ def test_nobody_gets_nothing(path: str, method: str) -> None:
 
 def test_the_matrix_covers_every_resource() -> None:
     assert {path.split("/")[3] for path, _ in DETAILS} == {
-        "posts", "signals", "strategies", "credentials", "orders", "commands", "positions",
+        "posts", "signals", "strategies", "credentials", "orders", "commands", "positions", "alerts",
     }  # fmt: skip

@@ -40,7 +40,7 @@ def parsed(var: Path) -> configparser.RawConfigParser:
 def test_no_secret_is_an_argument(tmp_path: Path) -> None:
     config = parsed(tmp_path)
     commands = [config[name]["command"] for name in config.sections() if name.startswith("program:")]
-    assert len(commands) == 8
+    assert len(commands) == 7
     for secret in (*SECRETS.values(), "password-of-rabbitmq", "password-of-valkey"):
         assert not any(secret in command for command in commands)
 
@@ -92,8 +92,9 @@ def test_supervisord_itself_accepts_it(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_every_queue_has_a_worker() -> None:
     taken = {queue for group in WORKERS.values() for queue in group.queues}
-    started = {program.name for program in programs(Path("/nowhere"))}
-    assert {"web", "beat", "relay", "flower", "paper_exchange"} <= started
+    started = {program.name: program.command for program in programs(Path("/nowhere"))}
+    assert {"web", "streams", "flower", "paper_exchange"} <= started.keys()
+    assert started["streams"][-3:] == ("--with", "relay", "beat")
     assert taken >= {"clean", "ocr", "features", "analyze", "dispatch", "execute"}
 
 

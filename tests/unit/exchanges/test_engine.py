@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from apps.exchanges.paper import depth
 from apps.exchanges.paper.engine import Exchange
 from apps.exchanges.paper.ledger import Ledger
 from apps.exchanges.paper.listing import default_listings
@@ -113,6 +114,7 @@ def test_open_orders_of_a_market_are_limited(paper: Exchange) -> None:
 QUANTITIES = st.sampled_from(["0.001", "0.5", "2", "40"])
 PRICES = st.sampled_from(["20000", "28000", "29990", "30000", "30010", "33000", "45000"])
 STOPS = st.sampled_from([Kind.STOP_LOSS, Kind.TAKE_PROFIT])
+ENTERING = st.sampled_from([Kind.MARKET, Kind.LIMIT])
 STOP_LIMITS = st.sampled_from([Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT_LIMIT])
 
 
@@ -150,6 +152,41 @@ class Market(RuleBasedStateMachine):
     def stop_limit(self, who: int, side: Side, stop: str, price: str, kind: Kind) -> None:
         self.place(who, order(side, "0.5", kind, f"c{next(self.names)}", stop_price=stop, price=price))
 
+    @rule(who=st.integers(0, 1), side=st.sampled_from(Side), qty=QUANTITIES, trail=st.sampled_from([10, 500, 2000]))
+    def trailing(self, who: int, side: Side, qty: str, trail: int) -> None:
+        new = NewOrder(SYMBOL, f"c{next(self.names)}", side, Kind.STOP_LOSS, qty=Decimal(qty), trail=trail)
+        self.place(who, new)
+
+    @rule(who=st.integers(0, 1), side=st.sampled_from(Side), qty=QUANTITIES, low=PRICES, high=PRICES)
+    def pair(self, who: int, side: Side, qty: str, low: str, high: str) -> None:
+        resting, stop = (high, low) if side is Side.SELL else (low, high)
+        legs = (
+            order(side, qty, Kind.LIMIT_MAKER, f"c{next(self.names)}", price=resting),
+            order(side, qty, Kind.STOP_LOSS, f"c{next(self.names)}", stop_price=stop),
+        )
+        with suppress(Refused):
+            self.paper.place_pair(self.accounts[who], f"l{next(self.names)}", legs)
+
+    @rule(
+        who=st.integers(0, 1),
+        side=st.sampled_from(Side),
+        qty=QUANTITIES,
+        kind=st.sampled_from([Kind.MARKET, Kind.LIMIT]),
+    )
+    def held(self, who: int, side: Side, qty: str, kind: Kind) -> None:
+        price = {"price": "30000"} if kind is Kind.LIMIT else {}
+        with self.paper.fills_held():
+            self.place(who, order(side, qty, kind, f"c{next(self.names)}", **price))
+
+    @rule()
+    def release(self) -> None:
+        self.paper.release()
+
+    @rule(levels=st.lists(st.tuples(st.integers(29_000, 31_000), st.integers(1, 3)), max_size=6))
+    def given_book(self, levels: list[tuple[int, int]]) -> None:
+        rows = [[str(price), str(qty)] for price, qty in levels]
+        self.paper.set_book(SYMBOL, depth.read({"bids": rows[::2], "asks": rows[1::2]}))
+
     @rule(who=st.integers(0, 1), newest=st.booleans())
     def cancel(self, who: int, newest: bool) -> None:
         if resting := self.paper.ledger.open_orders(account=self.accounts[who]):
@@ -183,6 +220,13 @@ class Market(RuleBasedStateMachine):
             for asset, side in (("USDT", Side.BUY), ("BTC", Side.SELL)):
                 locked = sum((one.locked for one in resting if one.side is side), ZERO)
                 assert self.paper.ledger.holding(account, asset).locked == locked
+
+    @invariant()
+    def one_leg_ends_the_other(self) -> None:
+        for account in self.accounts:
+            for one in self.paper.ledger.lists(account):
+                standing = [leg.status for leg in self.paper.ledger.legs(one.id) if leg.open]
+                assert len(standing) in ((0, 1) if one.done else (2,))
 
     @invariant()
     def open_means_something_remains(self) -> None:

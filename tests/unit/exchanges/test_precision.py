@@ -78,3 +78,11 @@ def test_an_order_that_fits_is_sent() -> None:
     assert "step" in misfit(replace(order, amount=Decimal("0.500001")), BTC)
     assert "tick" in misfit(replace(order, price=Decimal("30000.001")), BTC)
     assert "tick" in misfit(replace(order, price=Decimal("-0.01")), BTC)
+
+
+@pytest.mark.parametrize("trail", [None, "0", "-1", "100", "NaN"])
+def test_trailing_stop_needs_a_percentage(trail: str | None) -> None:
+    percent = None if trail is None else Decimal(trail)
+    request = OrderRequest("a" * 32, BTC.pair, Action.SELL, OrderType.TRAILING_STOP, Decimal(1), trail=percent)
+    assert "needs a trail" in misfit(request, BTC)
+    assert misfit(replace(request, trail=Decimal("2.5")), BTC) == ""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.strategies.domain.fields import InvalidFields
-from apps.strategies.domain.spec import DEFAULTS, StrategySpec, parse_spec
+from apps.strategies.domain.spec import DEFAULTS, StrategySpec, VenueChoice, parse_spec
 from tests.unit.strategies.factories import ACCOUNT, ANYTHING, DESIGN_EXAMPLE
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.values import Mode, OrderType
@@ -131,6 +131,10 @@ def test_an_unknown_field_is_named_with_those_that_exist(change: dict[str, Any],
         ({"mode": "demo"}, "mode"),
         ({"mode": None}, "mode"),
         ({"credential_id": "mine"}, "credential_id"),
+        ({"venue": "cheapest"}, "venue"),
+        ({"venue": []}, "venue"),
+        ({"venue": ["kraken", 5]}, "venue[1]"),
+        ({"venue": "best", "credential_id": str(ACCOUNT)}, "venue"),
         ({"enabled": "yes"}, "enabled"),
         ({"name": "x" * 121}, "name"),
         ({"time_windows": {"start": "09:00"}}, "time_windows"),
@@ -174,6 +178,13 @@ def test_the_first_broken_rule_speaks_for_all_where_only_one_is_heard() -> None:
 def test_the_default_account_can_be_asked_for() -> None:
     assert parse_spec({**ANYTHING, "credential_id": None}).credential_id is None
     assert parse_spec({**ANYTHING, "credential_id": str(ACCOUNT)}).credential_id == ACCOUNT
+
+
+def test_the_exchange_may_be_left_to_us() -> None:
+    assert parse_spec(ANYTHING).venue is None
+    assert parse_spec({**ANYTHING, "venue": None}).venue is None
+    assert parse_spec({**ANYTHING, "venue": "best"}).venue == VenueChoice()
+    assert parse_spec({**ANYTHING, "venue": ["Kraken ", "okx"]}).venue == VenueChoice(("kraken", "okx"))
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["BTC", 30])

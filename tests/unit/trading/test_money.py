@@ -21,14 +21,20 @@ SECONDS = {
     "apps/trading/selectors.py": {"acknowledged_ms"},
     "apps/exchanges/selectors.py": {"CACHE_SECONDS", "_markets", "markets"},
     "apps/exchanges/adapters/shared.py": {
-        *("MARKETS_SECONDS", "Shared.__init__", "Prices.__init__", "Prices.get"),
+        *("MARKETS_SECONDS", "Shared.__init__", "Prices.__init__", "Prices.get", "Prices._from_others"),
     },
-    "apps/exchanges/adapters/ccxt_venue.py": {"CcxtVenue.ticker"},
+    "apps/exchanges/adapters/ccxt_venue.py": {"CcxtVenue.ticker", "CcxtVenue.depth"},
     "apps/trading/services/decide.py": {"PRICE_SECONDS"},
+    "apps/trading/services/purse.py": {"SECONDS", "Seen.at", "Purse.__init__"},
+    "apps/exchanges/paper/controls.py": {"_chance"},
+    "apps/exchanges/paper/faults.py": {"Rule.chance"},
+    "apps/exchanges/paper/okx/sockets.py": {"_HEARTBEAT_S"},
+    "apps/exchanges/paper/binance/sockets.py": {"_HEARTBEAT_S", "_EVERY_S"},
+    "apps/exchanges/paper/server.py": {"_SHUTDOWN_S"},
     "apps/exchanges/paper/candles.py": {"Move.at", "play", "_moves", "_rows", "_seconds"},
     "apps/exchanges/paper/__main__.py": {"parser"},
 }
-"""Where a float is a moment or a span of time, by the name it stands in. Prices and amounts never are."""
+"""Where a float is a moment, a span of time or a chance, by the name it stands in. Prices and amounts never are."""
 
 
 def _floats(tree: ast.Module) -> Iterator[str]:

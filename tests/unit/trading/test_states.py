@@ -7,9 +7,20 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from apps.trading.domain.states import LIVE, TERMINAL, OrderStatus, Progress, is_terminal, may_follow, merge
+from apps.trading.domain.states import (
+    IN_DOUBT,
+    LIVE,
+    TERMINAL,
+    Absence,
+    OrderStatus,
+    Progress,
+    absence,
+    is_terminal,
+    may_follow,
+    merge,
+)
 
 WORDS = ["synthetic_word", "open", "partially_filled", "filled", "canceled", "expired", "rejected"]
 AMOUNT = Decimal(10)
@@ -50,6 +61,15 @@ def test_every_status_is_either_live_or_at_its_end() -> None:
     assert not LIVE & TERMINAL
 
 
+@given(st.integers(0, 9), st.booleans(), st.booleans(), st.booleans())
+def test_absence_is_proven_only_when_nothing_speaks_against_it(
+    misses: int, overdue: bool, proves: bool, explained: bool
+) -> None:
+    verdict = absence(misses=misses, needed=3, overdue=overdue, proves=proves, explained=explained)
+    assert (verdict == Absence.PROVEN) == (misses >= 3 and overdue and proves and explained)
+    assert (verdict == Absence.WAIT) == (misses < 3 or not overdue)
+
+
 class Life(RuleBasedStateMachine):
     """Our own conclusions and the venue's reports, mixed at random."""
 
@@ -58,12 +78,30 @@ class Life(RuleBasedStateMachine):
         self.known = Progress(OrderStatus.INTENT)
         self.most = Decimal(0)
         self.ended: OrderStatus | None = None
+        self.misses = 0
+        self.overdue = False
 
     @rule(status=st.sampled_from([OrderStatus.SUBMITTING, OrderStatus.UNKNOWN, OrderStatus.NOT_PLACED]))
     def conclude(self, status: OrderStatus) -> None:
         if may_follow(self.known.status, status):
             self.known = Progress(status, self.known.filled)
         self._note()
+
+    @precondition(lambda self: self.known.status in IN_DOUBT)
+    @rule(proves=st.booleans(), explained=st.booleans())
+    def miss(self, proves: bool, explained: bool) -> None:
+        """The venue does not know it: the way the order manager reads that."""
+        self.misses += 1
+        verdict = absence(misses=self.misses, needed=3, overdue=self.overdue, proves=proves, explained=explained)
+        ends = OrderStatus.NOT_PLACED if verdict == Absence.PROVEN else OrderStatus.UNKNOWN
+        assert may_follow(self.known.status, ends)
+        self.known = Progress(ends, self.known.filled)
+        assert ends != OrderStatus.NOT_PLACED or (self.overdue and self.misses >= 3)
+        self._note()
+
+    @rule()
+    def wait(self) -> None:
+        self.overdue = True
 
     @rule(report=reports)
     def hear(self, report: tuple[str, Decimal]) -> None:
@@ -79,6 +117,10 @@ class Life(RuleBasedStateMachine):
     def never_back(self) -> None:
         assert self.known.filled == self.most
         assert self.ended is None or self.known.status == self.ended
+
+    @invariant()
+    def filled_means_filled(self) -> None:
+        assert self.known.status != OrderStatus.FILLED or self.known.filled > 0
 
 
 TestLife = Life.TestCase

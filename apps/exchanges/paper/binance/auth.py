@@ -27,7 +27,7 @@ def signed_account(ledger: Ledger, call: Call, params: Params, now: int) -> Acco
     if account is None:
         raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.")
     _check_signature(account, call, params.text("signature"))
-    _check_clock(params, now)
+    check_clock(params, now)
     return account
 
 
@@ -38,7 +38,8 @@ def _check_signature(account: Account, call: Call, signature: str) -> None:
         raise ApiError(-1022, "Signature for this request is not valid.")
 
 
-def _check_clock(params: Params, now: int) -> None:
+def check_clock(params: Params, now: int) -> None:
+    """Raises ApiError -1021 for a request from the future, or older than its recvWindow."""
     window = _window(params)
     sent = params.integer("timestamp")
     if sent >= now + AHEAD_MS:

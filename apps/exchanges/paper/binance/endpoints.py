@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from apps.exchanges.paper.binance import shapes
+from apps.exchanges.paper.binance import lists, shapes
 from apps.exchanges.paper.binance.errors import ApiError, missing
 from apps.exchanges.paper.binance.orders import client_id, read_order
 from apps.exchanges.paper.binance.params import Params
+from apps.exchanges.paper.binance.requests import Public, Signed, window
 from apps.exchanges.paper.engine import Exchange
-from apps.exchanges.paper.ledger import Account
 from apps.exchanges.paper.trade import Fill, Kind, Order, Reason, Refused
+
+__all__ = ["ENDPOINTS", "Endpoint", "Public", "Signed"]
 
 WIDTHS = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "1d": 1440}
 PAGE = 500
 LONGEST_PAGE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Public:
-    """A request anyone may send."""
-
-    exchange: Exchange
-    params: Params
-
-    @property
-    def symbol(self) -> str:
-        """A listed symbol. Raises Refused or ApiError."""
-        return self.exchange.listing(self.params.text("symbol")).symbol
-
-
-@dataclass(frozen=True, slots=True)
-class Signed(Public):
-    """A request whose account is proven."""
-
-    account: Account
 
 
 def ping(_: Public) -> Any:
@@ -114,12 +97,15 @@ def cancel_open_orders(request: Signed) -> Any:
     orders = exchange.ledger.open_orders(account=request.account.id, symbol=symbol)
     if not orders:
         raise Refused(Reason.UNKNOWN_ORDER)
-    gone = [exchange.cancel(request.account.id, symbol, order_id=order.id) for order in orders]
-    return [shapes.canceled(order, client_id(request.params)) for order in gone]
+    for order in orders:
+        with suppress(Refused):  # the other leg of a list went with the first
+            exchange.cancel(request.account.id, symbol, order_id=order.id)
+    gone = [exchange.ledger.order(request.account.id, symbol, order_id=order.id) for order in orders]
+    return [shapes.canceled(order, client_id(request.params)) for order in gone if order]
 
 
 def all_orders(request: Signed) -> Any:
-    where = _window(request.params, from_id="orderId")
+    where = window(request.params, from_id="orderId")
     orders = request.exchange.ledger.orders(
         request.account.id, request.symbol, where, request.params.limit(PAGE, LONGEST_PAGE)
     )
@@ -127,7 +113,7 @@ def all_orders(request: Signed) -> Any:
 
 
 def my_trades(request: Signed) -> Any:
-    where = _window(request.params, from_id="fromId", order="orderId")
+    where = window(request.params, from_id="fromId", order="orderId")
     fills = request.exchange.ledger.fills(
         request.account.id, request.symbol, where, request.params.limit(PAGE, LONGEST_PAGE)
     )
@@ -146,12 +132,12 @@ def restrictions(request: Signed) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`weight`: what a call costs of the address's budget; `order`: whether it counts as a new order."""
+    """`weight`: what a call costs of the address's budget; `orders`: how many new orders it counts as."""
 
     answer: Callable[[Any], Any]
     weight: int = 1
     signed: bool = True
-    order: bool = False
+    orders: int = 0
 
 
 ENDPOINTS = {
@@ -163,12 +149,18 @@ ENDPOINTS = {
     ("GET", "/api/v3/ticker/24hr"): Endpoint(day_ticker, 2, signed=False),
     ("GET", "/api/v3/ticker/price"): Endpoint(price_ticker, 2, signed=False),
     ("GET", "/api/v3/ticker/bookTicker"): Endpoint(book_ticker, 2, signed=False),
-    ("POST", "/api/v3/order"): Endpoint(new_order, 1, order=True),
+    ("POST", "/api/v3/order"): Endpoint(new_order, 1, orders=1),
     ("POST", "/api/v3/order/test"): Endpoint(test_order, 1),
     ("GET", "/api/v3/order"): Endpoint(get_order, 4),
     ("DELETE", "/api/v3/order"): Endpoint(cancel_order, 1),
     ("GET", "/api/v3/openOrders"): Endpoint(open_orders, 6),
     ("DELETE", "/api/v3/openOrders"): Endpoint(cancel_open_orders, 1),
+    ("POST", "/api/v3/order/cancelReplace"): Endpoint(lists.cancel_replace, 1, orders=1),
+    ("POST", "/api/v3/orderList/oco"): Endpoint(lists.new_oco, 1, orders=2),
+    ("GET", "/api/v3/orderList"): Endpoint(lists.get_list, 4),
+    ("DELETE", "/api/v3/orderList"): Endpoint(lists.cancel_list, 1),
+    ("GET", "/api/v3/openOrderList"): Endpoint(lists.open_lists, 6),
+    ("GET", "/api/v3/allOrderList"): Endpoint(lists.all_lists, 20),
     ("GET", "/api/v3/allOrders"): Endpoint(all_orders, 20),
     ("GET", "/api/v3/myTrades"): Endpoint(my_trades, 20),
     ("GET", "/api/v3/account"): Endpoint(account, 20),
@@ -223,8 +215,3 @@ def _find(request: Signed) -> Order:
     if order is None:
         raise ApiError(-2013, "Order does not exist.")
     return order
-
-
-def _window(params: Params, **names: str) -> dict[str, int]:
-    wanted = names | {"since": "startTime", "until": "endTime"}
-    return {key: params.integer(name) for key, name in wanted.items() if name in params}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from apps.exchanges.paper.trade import Reason, Refused
 
 UNAUTHORISED = frozenset({-2014, -2015})
 
 
 class ApiError(Exception):
-    """An answer `{"code", "msg"}` with an HTTP status of 4xx."""
+    """An answer `{"code", "msg"}`, and `more` with it, with an HTTP status of 4xx."""
 
-    def __init__(self, code: int, msg: str, status: int = 400) -> None:
+    def __init__(self, code: int, msg: str, status: int = 400, more: Mapping[str, Any] | None = None) -> None:
         super().__init__(msg)
         self.code = code
         self.msg = msg
+        self.more = dict(more or {})
         self.status = 401 if code in UNAUTHORISED else status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from apps.exchanges.paper.trade import Kind, NewOrder, Side, Tif
 
 E = TypeVar("E", bound=StrEnum)
 
-_UNSUPPORTED = ("trailingDelta", "icebergQty", "pegPriceType", "pegOffsetValue")
+_UNSUPPORTED = ("icebergQty", "pegPriceType", "pegOffsetValue")
 """Sent, they would change what the order means, so they are refused rather than ignored."""
 
 
@@ -34,7 +35,8 @@ def read_order(params: Params) -> NewOrder:
         qty=None if quote_qty else params.amount("quantity"),
         quote_qty=quote_qty,
         price=params.amount("price") if _takes(params, "price", kind.priced) else None,
-        stop_price=params.amount("stopPrice") if _takes(params, "stopPrice", kind.waits) else None,
+        stop_price=_stop_price(params, kind),
+        trail=params.integer("trailingDelta") if _takes_trail(params, kind) else 0,
     )
 
 
@@ -51,6 +53,17 @@ def _by_quote(params: Params, kind: Kind) -> bool:
     if "quantity" in params:
         raise ApiError(-1128, "Combination of optional parameters invalid.")
     return True
+
+
+def _stop_price(params: Params, kind: Kind) -> Decimal | None:
+    """A trailing order may do without: it then follows the price at once."""
+    if not _takes(params, "stopPrice", kind.waits) or ("trailingDelta" in params and "stopPrice" not in params):
+        return None
+    return params.amount("stopPrice")
+
+
+def _takes_trail(params: Params, kind: Kind) -> bool:
+    return _takes(params, "trailingDelta", kind.waits) and "trailingDelta" in params
 
 
 def _tif(params: Params, kind: Kind) -> Tif:

@@ -8,10 +8,10 @@ from typing import Any
 
 from apps.exchanges.paper.book import Book, Level
 from apps.exchanges.paper.engine import FEE
-from apps.exchanges.paper.filters import MULTIPLIER_DOWN, MULTIPLIER_UP
+from apps.exchanges.paper.filters import LARGEST_TRAIL, MULTIPLIER_DOWN, MULTIPLIER_UP, SMALLEST_TRAIL
 from apps.exchanges.paper.ledger import Account, Holding
 from apps.exchanges.paper.tape import Candle
-from apps.exchanges.paper.trade import ZERO, Fill, Kind, Listing, Order, Side
+from apps.exchanges.paper.trade import ZERO, Fill, Kind, Listing, Order, OrderList, Side
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ def ack(order: Order) -> Json:
     return {
         "symbol": order.symbol,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": order.list_id or -1,
         "clientOrderId": order.client_id,
         "transactTime": order.updated_at,
     }
@@ -56,14 +56,28 @@ def query(order: Order) -> Json:
     return _state(order) | {
         "symbol": order.symbol,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": order.list_id or -1,
         "clientOrderId": order.client_id,
         "stopPrice": num(order.stop_price),
         "icebergQty": num(ZERO),
+        **({"trailingDelta": order.trail} if order.trail else {}),
         "time": order.created_at,
         "updateTime": order.updated_at,
         "isWorking": order.working,
         "workingTime": order.working_at or -1,
+    }
+
+
+def order_list(orders: OrderList, legs: Iterable[Order]) -> Json:
+    return {
+        "orderListId": orders.id,
+        "contingencyType": "OCO",
+        "listStatusType": "ALL_DONE" if orders.done else "EXEC_STARTED",
+        "listOrderStatus": "ALL_DONE" if orders.done else "EXECUTING",
+        "listClientOrderId": orders.client_id,
+        "transactionTime": orders.at,
+        "symbol": orders.symbol,
+        "orders": [{"symbol": leg.symbol, "orderId": leg.id, "clientOrderId": leg.client_id} for leg in legs],
     }
 
 
@@ -201,7 +215,8 @@ def _state(order: Order) -> Json:
 
 
 def _stop(order: Order) -> Json:
-    return {"stopPrice": num(order.stop_price)} if order.kind.waits else {}
+    trailing = {"trailingDelta": order.trail, "trailingTime": order.created_at} if order.trail else {}
+    return {"stopPrice": num(order.stop_price)} | trailing if order.kind.waits else {}
 
 
 def _fill(fill: Fill) -> Json:
@@ -235,11 +250,11 @@ def _symbol(listing: Listing) -> Json:
         "quoteCommissionPrecision": 8,
         "orderTypes": [kind.upper() for kind in Kind],
         "icebergAllowed": False,
-        "ocoAllowed": False,
+        "ocoAllowed": True,
         "otoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
-        "cancelReplaceAllowed": False,
+        "allowTrailingStop": True,
+        "cancelReplaceAllowed": True,
         "amendAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
@@ -278,6 +293,13 @@ def _filters(listing: Listing) -> list[Json]:
             "maxNotional": num(Decimal(9_000_000)),
             "applyMaxToMarket": False,
             "avgPriceMins": 0,
+        },
+        {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": SMALLEST_TRAIL,
+            "maxTrailingAboveDelta": LARGEST_TRAIL,
+            "minTrailingBelowDelta": SMALLEST_TRAIL,
+            "maxTrailingBelowDelta": LARGEST_TRAIL,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": listing.max_orders},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": listing.max_orders},

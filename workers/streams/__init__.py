@@ -1,0 +1,1 @@
+"""What exchanges tell by themselves: orders, trades and balances of accounts at work, and the prices of their pairs."""

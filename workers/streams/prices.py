@@ -1,0 +1,103 @@
+"""The prices of one venue: one connection for all accounts, one snapshot for all processes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tradebot.contracts.errors import InvalidField, VenueUnavailable
+from tradebot.contracts.ports import Ticker
+from tradebot.contracts.values import Pair
+from workers.streams import books, metrics
+from workers.streams.stream import Stream, closing, dialled
+from workers.streams.threads import Threads
+
+FLUSH_SECONDS = 0.25
+"""A price is passed on this often at most, always the newest."""
+
+GUARD_SECONDS = 1.0
+"""How often guards that we watch ourselves look at it: two reads of the database for each account that has one."""
+
+SEPARATE_QUOTES = frozenset({"bybit"})
+"""Dialects whose tickers come without bid and ask."""
+
+
+class PriceStream(Stream):
+    """The tickers of the pairs that it is asked for."""
+
+    kind = "prices"
+
+    def __init__(self, venue: str, threads: Threads) -> None:
+        super().__init__(venue, threads)
+        self.pairs: frozenset[str] = frozenset()
+        self._changed = asyncio.Event()
+        self._passed: dict[str, Ticker] = {}
+        self._unseen: dict[str, Ticker] = {}
+
+    def want(self, pairs: frozenset[str]) -> None:
+        """Listen to these pairs from now on."""
+        if pairs != self.pairs:
+            self.pairs = pairs
+            self._changed.set()
+
+    async def _listen(self) -> None:
+        self._changed.clear()
+        client = await self._run(books.public_client, self.venue)
+        pairs = sorted(self.pairs & set(client.markets))
+        async with closing(client), asyncio.TaskGroup() as group:
+            work = [self._told(client, pairs), self._flushing(client, pairs), self._guarding()]
+            if client.id in SEPARATE_QUOTES:
+                work.append(_quotes(client, pairs))
+            tasks = [group.create_task(one) for one in work]
+            if pairs:
+                await dialled(client)
+            self._arrived()
+            await self._changed.wait()
+            for task in tasks:
+                task.cancel()
+
+    async def _told(self, client: Any, pairs: list[str]) -> None:
+        while pairs:
+            for told in (await client.watch_tickers(pairs)).values():
+                metrics.note_event(self.venue, "price", told)
+
+    async def _flushing(self, client: Any, pairs: list[str]) -> None:
+        """ccxt keeps the newest ticker of each pair: what came between two looks is of no interest."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            now = {pair: ticker for pair in pairs if (ticker := _ticker(client, pair)) is not None}
+            news = {pair: ticker for pair, ticker in now.items() if self._passed.get(pair) != ticker}
+            self._passed = now
+            self._unseen |= news
+            if news:
+                await self._run(books.put_prices, self.venue, list(news.values()))
+
+    async def _guarding(self) -> None:
+        while True:
+            await asyncio.sleep(GUARD_SECONDS)
+            news, self._unseen = self._unseen, {}
+            if news:
+                due = await self._run(books.guarded, self.venue, list(news))
+                await asyncio.gather(*(self._run(books.on_price, account, news[pair]) for account, pair in due))
+
+
+async def _quotes(client: Any, pairs: list[str]) -> None:
+    while pairs:
+        await client.watch_bids_asks(pairs)
+
+
+def _ticker(client: Any, pair: str) -> Ticker | None:
+    """What is known of a pair; None until bid, ask and last are."""
+    from apps.exchanges.adapters import told as reading
+
+    told, quote = client.tickers.get(pair), (client.bidsasks or {}).get(pair)
+    if told is None:
+        return None
+    try:
+        return reading.ticker({**told, **_sides(quote)}, Pair.parse(pair), client.id)
+    except (VenueUnavailable, InvalidField):
+        return None
+
+
+def _sides(quote: Any) -> dict[str, Any]:
+    return {side: quote[side] for side in ("bid", "ask")} if quote else {}
