@@ -199,7 +199,7 @@ def _wire_ms(sent: tuple[datetime, list[Any]]) -> list[float]:
 def _slow_answers(stack: RunningStack) -> Iterator[None]:
     """Every order at the paper exchange is answered after 250 ms, for whoever asks."""
     with httpx.Client(base_url=stack.run["paper_exchange"], headers=_operator(stack)) as operator:
-        rule = {"fault": "delay", "endpoint": "POST /api/v3/order", "milliseconds": ANSWER_MS}
+        rule = {"kind": "delay", "method": "POST", "path": "/api/v3/order", "answer_ms": ANSWER_MS, "times": 0}
         operator.post("/paper/faults", json=rule).raise_for_status()
         try:
             yield

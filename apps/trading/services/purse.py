@@ -12,7 +12,7 @@ from tradebot.contracts.ports import Balance
 
 Balances = Mapping[str, Balance]
 
-SECONDS = 2.0
+SECONDS = 1.0
 KEPT = 1024
 
 
