@@ -59,12 +59,14 @@ class House(Stack):
         return True
 
     def kill_children(self, program: str) -> bool:
-        """kill -9 the pool processes of a worker, and not the worker; whether there were any."""
+        """kill -9 the processes that do a worker's tasks: its pool's, or the worker where its pool is threads."""
         pid = self.pid(program)
-        children = psutil.Process(pid).children() if pid else []
-        for child in children:
-            _kill(child)
-        return bool(children)
+        if not pid:
+            return False
+        worker = psutil.Process(pid)
+        for process in worker.children() or [worker]:
+            _kill(process)
+        return True
 
     def stop_immediately(self) -> bool:
         """PostgreSQL's immediate shutdown (SIGQUIT to the postmaster): no checkpoint, no good-bye."""

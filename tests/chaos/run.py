@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import connections
+
 from tests.chaos import people as cast
 from tests.chaos import story
 from tests.chaos.house import House
@@ -76,6 +78,8 @@ class Run:
         """Play the plan to its end and have it judged."""
         began = time.monotonic()
         before = self.house.links.deliveries()
+        # What the seed before did to the database it did to the driver's own connection too.
+        connections.close_all()
         self._people = cast.people(self.plan)
         self._send_poison()
         quiet = self._drive()

@@ -48,14 +48,27 @@ def with_keys(credential_id: UUID) -> Write:
 
 
 def together(*writes: Write) -> None:
-    """Send them at once, to be carried out one after the other; the caller holds the transaction.
+    """Carry them out as one statement, in no order; no two may write the same row. The caller holds the transaction.
 
     Raises IntegrityError as the statements would alone, and DatabaseError when one that must change a row found none.
     """
-    changed = sql.together(*((write.sql, write.params) for write in writes))
-    for write, rows in zip(writes, changed, strict=True):
-        if write.must and not rows:
+    values = [value for write in writes for value in write.params]
+    [[counts]] = sql.together((_joined(tuple(write.sql for write in writes)), values))
+    for write, count in zip(writes, counts, strict=True):
+        if write.must and not count:
             raise write.otherwise or DatabaseError(f"no row was there for: {write.sql.split(' SET ')[0]}")
+
+
+@cache
+def _joined(statements: tuple[str, ...]) -> str:
+    """One statement that counts the rows of each: psycopg takes as long over a statement as PostgreSQL."""
+    parts = [f"w{number} AS ({_telling(text)})" for number, text in enumerate(statements)]
+    counts = [f"(SELECT count(*) FROM w{number})" for number in range(len(statements))]  # noqa: S608 - a number
+    return f"WITH {', '.join(parts)} SELECT {', '.join(counts)}"
+
+
+def _telling(text: str) -> str:
+    return text if text.startswith("SELECT") else f"{text} RETURNING 1"
 
 
 @cache

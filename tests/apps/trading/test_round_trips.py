@@ -36,10 +36,10 @@ def test_a_market_order_takes_five_round_trips(
     trader.buy(10)
     journeys.clear()
     savepoints = 4  # of the two transactions, inside a test's own
-    with django_assert_num_queries(15 + savepoints):
+    with django_assert_num_queries(9 + savepoints):
         assert trader.buy(10).status == "FILLED"
     assert len(journeys) == 5, journeys
-    assert sum(journeys) == 15, journeys
+    assert sum(journeys) == 9, journeys
 
 
 def a_report(trader: Trader) -> ExecutionReport:
