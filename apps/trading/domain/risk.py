@@ -30,7 +30,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What is known at the moment of decision, in quote currency. `loss_today` is positive for a loss; `exposure` is
+    """What is known at the moment of decision, in quote currency. `loss_today` is positive for a loss,
+    `loss_prices` what it was reckoned with, `loss_unknown` what could not be valued; `exposure` is
     what the coin is worth in this account, with open entries; `cost` is what this order adds."""
 
     leg: Leg
@@ -38,6 +39,8 @@ class Numbers:
     now: datetime
     expires_at: datetime
     loss_today: Decimal = ZERO
+    loss_prices: dict[str, str | None] = field(default_factory=dict)
+    loss_unknown: tuple[str, ...] = ()
     exposure: Decimal = ZERO
     cost: Decimal = ZERO
     last_entry_at: datetime | None = None
@@ -111,10 +114,15 @@ def _blacklist(policy: Limits, numbers: Numbers) -> Check:
 
 def _daily_loss(policy: Limits, limit: Decimal, numbers: Numbers) -> Check:
     lost = plain(max(numbers.loss_today, ZERO))
+    told = {"scope": policy.scope, "loss_today": lost, "limit": plain(limit), **numbers.loss_prices}
+    if numbers.loss_unknown:
+        unknown = ", ".join(numbers.loss_unknown)
+        reason = f"today's loss can't be told: there is no price of {unknown}; nothing is bought until there is one"
+        return Check("max_daily_loss", False, {**told, "unknown": unknown}, reason)
     return Check(
         "max_daily_loss",
         numbers.loss_today < limit or numbers.loss_today <= 0,
-        {"scope": policy.scope, "loss_today": lost, "limit": plain(limit)},
+        told,
         f"{lost} lost today, the {policy.scope}'s limit is {plain(limit)}",
     )
 

@@ -10,16 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Sum
 
-from apps.accounts import selectors as accounts
 from apps.trading.domain import protection, risk, sizing
 from apps.trading.domain.numbers import exact, plain, read
-from apps.trading.domain.positions import Holding, unrealised
 from apps.trading.domain.sizing import Ask, Denial, Sized
 from apps.trading.domain.states import IN_DOUBT, LIVE, CommandState, OrderStatus
-from apps.trading.models import Account, Command, Fill, Order
+from apps.trading.models import Account, Command, Order
 from apps.trading.services import reads, writes
+from apps.trading.services.losses import losses_today
 from apps.trading.services.outcomes import PROOF_AFTER, Overtaken, order_id
 from apps.trading.services.purse import purse
 from apps.trading.services.reads import Promise, Stand
@@ -162,30 +160,19 @@ def _with_account(numbers: risk.Numbers, command: Command, seen: Look, stand: St
     times = [order.created_at for order in entries]
     if stand.position and stand.position.entered_at:
         times.append(stand.position.entered_at)
+    if any(policy.max_daily_loss is not None for policy in stand.policies):
+        lost = losses_today(command.user_id, command.exchange, seen.ticker, numbers.now)
+        numbers = replace(numbers, loss_today=lost.total, loss_prices=lost.prices, loss_unknown=tuple(lost.unknown))
     return replace(
         numbers,
         exposure=_worth(stand.held, seen.ticker) + sum((order.reserved_quote for order in entries), ZERO),
         last_entry_at=max(times, default=None),
-        loss_today=_loss(command, seen, stand, numbers.now),
     )
 
 
 @exact
 def _worth(amount: Decimal, ticker: Ticker) -> Decimal:
     return ZERO if sizing.bad_book(ticker) else amount * ticker.bid
-
-
-def _loss(command: Command, seen: Look, stand: Stand, now: datetime) -> Decimal:
-    """Realised today by the user's own midnight, and what this coin would lose if sold now."""
-    if all(policy.max_daily_loss is None for policy in stand.policies):
-        return ZERO
-    person = accounts.user(command.user_id)
-    since = risk.day_start(now, person.time_zone if person else "UTC")
-    today = Fill.objects.filter(user_id=command.user_id, at__gte=since).aggregate(total=Sum("realised_quote"))["total"]
-    open_profit = ZERO
-    if stand.position and not sizing.bad_book(seen.ticker):
-        open_profit = unrealised(Holding(stand.position.amount, stand.position.cost_quote), seen.ticker.bid)
-    return -((today or ZERO) + min(open_profit, ZERO))
 
 
 def ask(command: Command) -> Ask:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import structlog
+from django.db.models import Q
 
-from apps.trading.domain.states import AT_VENUE, IN_DOUBT, TERMINAL, Absence, OrderStatus, absence
+from apps.trading.domain.states import AT_VENUE, IN_DOUBT, LIVE, TERMINAL, Absence, OrderStatus, absence
 from apps.trading.models import AlertKind, Order
 from apps.trading.services import alerts, proof
 from apps.trading.services.book import conclude
@@ -19,6 +21,8 @@ from tradebot.contracts.ports import OrderRequest, Venue, VenueFill, VenueOrder
 from tradebot.contracts.values import Action, Leg, OrderType, Pair
 
 LANES = {Leg.ENTRY: Lane.ENTRY, Leg.EXIT: Lane.EXIT, Leg.PROTECT: Lane.PROTECT}
+STOP_LINGERS = timedelta(minutes=1)
+"""How long after our stop has changed a refused sale may still have been its doing."""
 SEARCH_EVERY = 10
 """Once a person has been asked about an order, all lists are searched at every tenth miss only."""
 
@@ -45,6 +49,16 @@ def send_pair(stop: Order, profit: Order, *, venue: Venue, now: Clock) -> list[O
     return _sent([stop, profit], lambda: venue.place_oco(_request(stop), _request(profit)), venue=venue, now=now)
 
 
+def _beside_a_stop(order: Order, now: datetime) -> bool:
+    """Whether a stop of ours may have held the coins of a sale when it was refused: nothing was placed, so
+    another attempt may follow once the stop has made room."""
+    if order.leg != Leg.EXIT:
+        return False
+    stops = Order.objects.filter(credential_id=order.credential_id, pair=order.pair, leg=Leg.PROTECT.value)
+    lately = Q(status__in=[status.value for status in LIVE]) | Q(updated_at__gt=now - STOP_LINGERS)
+    return stops.filter(lately).exists()
+
+
 def _sent(
     orders: Sequence[Order], wire: Callable[[], tuple[VenueOrder, ...]], *, venue: Venue, now: Clock
 ) -> list[Order]:
@@ -55,7 +69,8 @@ def _sent(
             reports = wire()
     except VenueRejected as error:
         purse.forget(orders[0].credential_id)
-        return _all(orders, OrderStatus.REJECTED, _said(error), now)
+        status = OrderStatus.NOT_PLACED if _beside_a_stop(orders[0], now()) else OrderStatus.REJECTED
+        return _all(orders, status, _said(error), now)
     except VenueUnavailable as error:
         return _all(orders, OrderStatus.NOT_PLACED, _said(error), now)
     except Exception as error:  # noqa: BLE001 - whatever else happened, the order may be at the venue

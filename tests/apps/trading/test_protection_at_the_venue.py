@@ -243,6 +243,18 @@ def test_a_grown_position_is_covered_whole(trader: Trader) -> None:
     assert _standing(trader) == [("stop_loss", Decimal("0.1"), Decimal(28500))]
 
 
+def test_what_was_added_is_covered_though_the_exchange_refuses_to_replace(trader: Trader) -> None:
+    _offer(trader, replace=True)
+    trader.buy(30, conditions={"stop_loss": 5, "order_type": "limit"})
+    (entry,) = trader.venue.standing()
+    trader.venue.fill(entry, "0.04")
+    _rounds(trader)
+    trader.venue.fill(entry, "0.06")
+    trader.venue.faults.append(faults.rejected)
+    _rounds(trader)
+    assert _standing(trader) == [("stop_loss", Decimal("0.1"), Decimal(28500))]
+
+
 # --- stops that the exchange trails ---
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from apps.trading.models import Command, Order
 from apps.trading.services.outcomes import EXIT_GRACE
+from tests.apps.trading import fake_venue as faults
 from tests.apps.trading.conftest import Trader
 from tradebot.contracts.errors import VenueUnavailable, VenueUnknown
 from tradebot.contracts.messages import TradeCommand
@@ -87,3 +88,21 @@ def test_a_sale_blocked_for_too_long_is_given_up_and_its_coins_are_guarded_again
         Decimal("0.1"),
         Decimal("0.1"),
     )
+
+
+def test_a_sale_refused_beside_our_own_stop_is_tried_again(trader: Trader) -> None:
+    trader.buy(30, conditions={"stop_loss": 5})
+    sale = trader.sell(50)
+    trader.venue.faults.extend([lambda accept: accept(), faults.rejected])  # the smaller stop, then the sale
+    refused = trader.execute(sale)
+    assert (refused.status, refused.retry) == ("NOT_PLACED", True)
+    again = trader.execute(sale)
+    assert (again.status, trader.held()) == ("FILLED", Decimal("0.05"))
+    assert [order.status for order in Order.objects.filter(leg="exit").order_by("attempt")] == ["NOT_PLACED", "FILLED"]
+
+
+def test_a_sale_refused_without_a_stop_ends_there(trader: Trader) -> None:
+    trader.buy(30)
+    trader.venue.faults.append(faults.rejected)
+    refused = trader.execute(trader.sell(50))
+    assert (refused.status, refused.retry) == ("REJECTED", False)
