@@ -21,11 +21,13 @@ from django.utils import timezone
 
 from apps.accounts import selectors as accounts
 from apps.accounts import services as vault
+from apps.accounts.selectors import CredentialView
 from apps.exchanges import selectors as venues
 from apps.exchanges.adapters import connect
 from apps.trading import services as trading
 from apps.trading.domain.sizing import Denial
 from apps.trading.models import Command
+from tradebot import sql
 from tradebot.contracts.errors import InvalidField, NotConfigured, TradebotError, TransientError, VenueUnavailable
 from tradebot.contracts.messages import Message, TradeCommand
 from tradebot.contracts.ports import Venue
@@ -84,19 +86,21 @@ def execute(batch: list[TradeCommand]) -> list[Message]:
 
 
 def _execute(command: TradeCommand) -> None:
-    refused = _refusal(command.credential_id, command.user_id, command.exchange, command.mode)
+    account, known = sql.both(accounts.reading_credential(command.credential_id), trading.arrival(command))
+    refused = _refusal(account, command.credential_id, command.user_id, command.exchange, command.mode)
     if refused is not None:
         trading.deny(command=command, code=refused.code, reason=refused.reason, now=timezone.now())
         return
     venue = cast(Venue, Hurried(line(command.credential_id), COMMAND_SECONDS))
-    outcome = trading.execute(command=command, venue=venue, now=timezone.now, permit=_permit)
+    outcome = trading.execute(command=command, venue=venue, now=timezone.now, permit=_permit, known=known)
     if outcome.retry:
         raise TransientError(f"command {outcome.command_id} was not placed: {outcome.reason or outcome.status}")
 
 
-def _refusal(credential_id: str, user_id: str, exchange: str, mode: Mode) -> Denial | None:
+def _refusal(
+    account: CredentialView | None, credential_id: str, user_id: str, exchange: str, mode: Mode
+) -> Denial | None:
     """Why a command on this account may not even be tried."""
-    account = accounts.credential(credential_id)
     if account is None:
         raise InvalidField("credential_id", f"{credential_id} is unknown; the strategy must name one of yours")
     if str(account.user_id) != user_id:
@@ -241,7 +245,7 @@ def _reconcile(credential_id: UUID) -> int:
 def _permit(command: Command) -> Denial | None:
     """Why an entry may not be tried again: all that the first attempt had to pass, and the keys of then."""
     key = str(command.credential_id)
-    refused = _refusal(key, str(command.user_id), command.exchange, Mode(command.mode))
+    refused = _refusal(accounts.credential(key), key, str(command.user_id), command.exchange, Mode(command.mode))
     if refused is not None:
         return refused
     accepted_at = vault.open_credential(key).accepted_at

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import F
 
 from apps.accounts.models import Credential, CredentialStatus, User
+from tradebot.sql import Reading
 
 PAPER = "paper"
 """The venue whose accounts hold no real money."""
@@ -20,6 +21,7 @@ _CREDENTIAL = """
 SELECT account.id, user_id, venue, status, is_default, opens_account, person.is_active
 FROM accounts_credential AS account JOIN accounts_user AS person ON person.id = user_id
 """
+_ONE = f"{_CREDENTIAL} WHERE account.id = %s"
 _USER = "SELECT id, username, time_zone, is_active, is_staff FROM accounts_user WHERE id = %s"
 _USABLE = f"{_CREDENTIAL} WHERE status = 'active' AND account.deleted_at IS NULL"
 _CHOSEN = f"{_USABLE} AND account.id = ANY(%s)"
@@ -63,8 +65,12 @@ def user(user_id: UUID | str) -> UserView | None:
 
 def credential(credential_id: UUID | str) -> CredentialView | None:
     """The credential of that id, whatever its status."""
-    found = _credentials(f"{_CREDENTIAL} WHERE account.id = %s", credential_id)
-    return found[0] if found else None
+    return reading_credential(credential_id).now()
+
+
+def reading_credential(credential_id: UUID | str) -> Reading[CredentialView | None]:
+    """`credential` as a question that can travel with others."""
+    return Reading((_ONE, [credential_id]), lambda rows: CredentialView(*rows[0]) if rows else None)
 
 
 def default_credential(user_id: UUID | str) -> CredentialView | None:
@@ -120,7 +126,7 @@ def user_named(name: str) -> UserView | None:
     return user(row.pk) if row else None
 
 
-def _credentials(sql: str, parameter: UUID | str | list[UUID]) -> list[CredentialView]:
+def _credentials(sql: str, parameter: list[UUID]) -> list[CredentialView]:
     with connection.cursor() as cursor:
         cursor.execute(sql, [parameter])
         return [CredentialView(*row) for row in cursor.fetchall()]

@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from apps.exchanges import selectors, valkey
+from apps.exchanges import selectors
 from apps.exchanges.domain.health import Health
 from apps.exchanges.models import MarketRow, Venue
+from tradebot import valkey
 
 
 @admin.register(Venue)

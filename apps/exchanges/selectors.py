@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import connection
 from redis.exceptions import RedisError
 
-from apps.exchanges import valkey
 from apps.exchanges.domain.health import Health
 from apps.exchanges.domain.wire import depth_key, health_key, read_depth, read_health, read_ticker, ticker_key
 from apps.exchanges.models import PAPER, MarketRow, Venue
+from tradebot import valkey
 from tradebot.contracts.ports import Depth, Market, Ticker
 from tradebot.contracts.values import Pair
 

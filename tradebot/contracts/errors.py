@@ -1,5 +1,7 @@
 """The two error roots every stage understands, and the few errors that cross a room's border."""
 
+from datetime import datetime
+
 
 class TradebotError(Exception):
     """Root of every error that tradebot raises on purpose."""
@@ -7,6 +9,14 @@ class TradebotError(Exception):
 
 class TransientError(TradebotError):
     """The same work may succeed later: the stage retries it with backoff."""
+
+
+class Throttled(TransientError):
+    """The other side named a moment before which it must not be asked again (429 with a reset, FloodWait)."""
+
+    def __init__(self, reason: str, until: datetime) -> None:
+        super().__init__(reason)
+        self.until = until
 
 
 class PermanentError(TradebotError):

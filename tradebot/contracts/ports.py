@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
+
+import msgspec
 
 from tradebot.contracts.messages import AnalysisSignal, CrawlerMessage, OCRResult
 from tradebot.contracts.values import Action, OrderType, Pair
@@ -22,6 +24,42 @@ class CrawlerPlugin(Protocol):
     def init(self, config: Mapping[str, Any]) -> None: ...
     def fetch(self) -> Iterable[CrawlerMessage]: ...
     def validate(self, msg: CrawlerMessage) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A post that its source no longer shows: noted on the stored post, in every revision."""
+
+    source: str
+    channel: str
+    native_id: str
+    seen_at: datetime
+
+
+Emit = Callable[[Sequence[CrawlerMessage], Sequence[Deletion]], Awaitable[None]]
+"""Hands posts and deletions on; returns once the broker has confirmed them and the plugin's `state` is stored."""
+
+
+class ConfiguredCrawler(CrawlerPlugin, Protocol):
+    """What a crawler may have beside the four names it must have; each is looked for by itself.
+
+    `config_model`: a msgspec.Struct (forbid_unknown_fields) that a source's settings are checked against before they
+    are stored; `init` gets them with secrets in place of their references. `state`: JSON, read after `fetch` has ended
+    and stored once the broker has confirmed the posts, handed back as `config["state"]`. `deletions`: filled by
+    `fetch`. `notes`: what an operator should know although the run went well, by account or channel.
+    """
+
+    config_model: type[msgspec.Struct]
+    state: dict[str, Any]
+    deletions: list[Deletion]
+    notes: dict[str, str]
+
+
+class ListeningCrawler(CrawlerPlugin, Protocol):
+    """A crawler whose source also pushes: `listen` runs in the streams process until it is cancelled, and raises as
+    `fetch` does when its connection ends; polling goes on beside it."""
+
+    async def listen(self, emit: Emit) -> None: ...
 
 
 @runtime_checkable

@@ -18,13 +18,13 @@ from prometheus_client import Counter as Count
 from prometheus_client import Gauge
 from redis.exceptions import NoScriptError, RedisError
 
-from apps.exchanges import valkey
 from apps.exchanges.adapters.health import Watch, breaker_keys
 from apps.exchanges.domain import budget
 from apps.exchanges.domain.budget import PATIENCE_MS, Counter, Verdict
 from apps.exchanges.domain.health import Observation
 from apps.exchanges.domain.wire import SNAPSHOT_MS
 from apps.exchanges.selectors import VenueInfo
+from tradebot import valkey
 from tradebot.contracts import lanes
 from tradebot.contracts.errors import VenueUnavailable
 from tradebot.contracts.lanes import Lane

@@ -11,10 +11,10 @@ import structlog
 from prometheus_client import Gauge
 from redis.exceptions import RedisError, WatchError
 
-from apps.exchanges import valkey
 from apps.exchanges.domain.health import LONGEST_MS, Breaker, Health, Observation, observe
 from apps.exchanges.domain.wire import health_key, pack_health, read_health
 from apps.exchanges.selectors import VenueInfo
+from tradebot import valkey
 
 EVERY_MS = 1_000
 """Successes are told this often: one record a second and process, never between a command and its order."""

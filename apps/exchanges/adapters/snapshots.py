@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 import structlog
 from redis.exceptions import RedisError
 
-from apps.exchanges import valkey
 from apps.exchanges.adapters.budget import DOWN_MS, Gate
 from apps.exchanges.domain.wire import (
     SNAPSHOT_MS,
@@ -20,6 +19,7 @@ from apps.exchanges.domain.wire import (
     read_ticker,
     ticker_key,
 )
+from tradebot import valkey
 from tradebot.contracts.ports import Depth, Ticker
 from tradebot.contracts.values import Pair
 

@@ -11,7 +11,7 @@ from apps.trading.services.alerts import ANSWERS, settle
 from apps.trading.services.guards import keep as keep_guards
 from apps.trading.services.guards import on_price
 from apps.trading.services.hearing import Heard, absorb_fill, absorb_report, note_stranger
-from apps.trading.services.intake import deny
+from apps.trading.services.intake import arrival, deny
 from apps.trading.services.outcomes import Outcome
 from apps.trading.services.policy import change_policy, policy_of
 from apps.trading.services.recovery import (
@@ -33,6 +33,7 @@ __all__ = [
     "Reconciled",
     "absorb_fill",
     "absorb_report",
+    "arrival",
     "change_policy",
     "deny",
     "execute",

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from apps.trading.domain.states import CommandState
 from apps.trading.models import Command
 from apps.trading.services import reads
 from apps.trading.services.outcomes import Outcome, command_id, outcome
+from tradebot import sql
 from tradebot.contracts.messages import TradeCommand, to_wire
 from tradebot.contracts.values import ZERO
+
+Arrival = tuple[int, bool]
+"""The account's count, and whether the command is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +28,20 @@ class Arrived:
     sequence: int
 
 
-def receive(message: TradeCommand, now: datetime) -> Arrived:
-    """The stored row of `message`, or a new one that is not stored yet: its decision stores it, or `store` does."""
-    key = command_id(message.strategy_id, message.signal_id, message.leg.value)
-    sequence, stored = reads.arrival(message.credential_id, key)
-    return Arrived(Command.objects.get(pk=key) if stored else _row(message, now), stored, sequence)
+def arrival(message: TradeCommand) -> sql.Reading[Arrival]:
+    """What `receive` has to know, as a question that can travel with others."""
+    return reads.arrival(message.credential_id, _key(message))
+
+
+def receive(message: TradeCommand, now: datetime, known: Arrival | None = None) -> Arrived:
+    """The stored row of `message`, or a new one that is not stored yet: its decision stores it, or `store` does.
+    `known`: the answer to `arrival`, if it was asked just now."""
+    sequence, stored = known or arrival(message).now()
+    return Arrived(Command.objects.get(pk=_key(message)) if stored else _row(message, now), stored, sequence)
+
+
+def _key(message: TradeCommand) -> UUID:
+    return command_id(message.strategy_id, message.signal_id, message.leg.value)
 
 
 def store(row: Command) -> Command:
@@ -41,7 +55,7 @@ def store(row: Command) -> Command:
 def _row(message: TradeCommand, now: datetime) -> Command:
     raw = to_wire(message)
     return Command(
-        id=command_id(message.strategy_id, message.signal_id, message.leg.value),
+        id=_key(message),
         user_id=message.user_id,
         credential_id=message.credential_id,
         strategy_id=message.strategy_id,

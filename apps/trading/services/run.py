@@ -16,7 +16,7 @@ from apps.trading.models import Command, Order, Position
 from apps.trading.services import guard_plan, guards
 from apps.trading.services.book import conclude, may_try_again
 from apps.trading.services.decide import attempted, conditions, count_of, decide, look, refusal
-from apps.trading.services.intake import close, receive, store
+from apps.trading.services.intake import Arrival, close, receive, store
 from apps.trading.services.outcomes import EXIT_GRACE, PROOF_AFTER, Clock, Outcome, Overtaken, lock, outcome
 from apps.trading.services.submit import LANES, ask, send
 from tradebot.contracts.errors import InvalidField, VenueUnavailable
@@ -34,15 +34,17 @@ def allowed(command: Command) -> Denial | None:
     return None
 
 
-def execute(*, command: TradeCommand, venue: Venue, now: Clock, permit: Permit = allowed) -> Outcome:
+def execute(
+    *, command: TradeCommand, venue: Venue, now: Clock, permit: Permit = allowed, known: Arrival | None = None
+) -> Outcome:
     """Carry `command` out once, however often it is delivered.
 
     What was already decided is not decided again; an order whose answer is missing is asked about, never resent.
-    `permit` is asked before a new attempt of an entry that was tried before.
+    `permit` is asked before a new attempt of an entry that was tried before; `known` is what `arrival` said just now.
     Raises VenueUnavailable when the venue could not be asked and nothing was placed: the same call may come again.
     """
     with using(LANES[command.leg]):
-        arrived = receive(command, now())
+        arrived = receive(command, now(), known)
         if arrived.stored:
             return carry_on(arrived.row, venue=venue, now=now, permit=permit)
         try:

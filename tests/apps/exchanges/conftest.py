@@ -8,8 +8,9 @@ from typing import Any
 import ccxt
 import pytest
 
-from apps.exchanges import selectors, valkey
+from apps.exchanges import selectors
 from tests.apps.exchanges.paper_process import TOKEN, PaperProcess
+from tradebot import valkey
 
 
 @pytest.fixture(scope="session")

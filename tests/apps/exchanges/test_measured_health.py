@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.exchanges import selectors, valkey
+from apps.exchanges import selectors
 from apps.exchanges.adapters import connect, shared, snapshots
 from apps.exchanges.adapters.budget import Gate
 from apps.exchanges.adapters.health import EVERY_MS, Watch
@@ -21,6 +21,7 @@ from apps.exchanges.domain.wire import SNAPSHOT_MS, ticker_key
 from apps.exchanges.models import Venue
 from apps.exchanges.selectors import VenueInfo
 from tests.apps.exchanges.paper_process import PaperProcess
+from tradebot import valkey
 from tradebot.contracts.errors import VenueUnavailable
 from tradebot.contracts.ports import Ticker
 from tradebot.contracts.values import Pair

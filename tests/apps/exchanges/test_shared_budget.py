@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import redis
 
-from apps.exchanges import valkey
 from apps.exchanges.adapters.budget import Answer, Gate
 from apps.exchanges.adapters.health import breaker_keys
 from apps.exchanges.domain.budget import LOCAL_PERCENT, SHARES
 from apps.exchanges.domain.health import OPEN_AFTER, Breaker
 from apps.exchanges.domain.wire import health_key, pack_health, read_health
 from apps.exchanges.selectors import VenueInfo
+from tradebot import valkey
 from tradebot.contracts.errors import VenueUnavailable
 from tradebot.contracts.lanes import Lane, using
 

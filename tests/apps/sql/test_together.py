@@ -85,3 +85,27 @@ def test_a_connection_that_broke_while_idle_is_replaced_before_a_task_meets_it(
 def _terminate(backend: int) -> None:
     with connection.copy().cursor() as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+
+
+def test_a_statement_of_many_values_is_numbered_in_order() -> None:
+    columns = ", ".join(["%s::int"] * 60)
+    assert sql.together((f"SELECT {columns}", list(range(60)))) == [[tuple(range(60))]]
+
+
+def test_a_percent_sign_is_written_twice() -> None:
+    assert sql.together(("SELECT 'tradebot' LIKE 'trade%%', %s::int", [7])) == [[(True, 7)]]
+
+
+def test_two_rooms_ask_in_one_round_trip() -> None:
+    people()
+    count = sql.Reading(("SELECT count(*) FROM accounts_user", []), lambda rows: int(rows[0][0]))
+    first = sql.Reading(("SELECT min(username) FROM accounts_user", []), lambda rows: str(rows[0][0]))
+    assert sql.both(count, first) == (2, "ann")
+    assert count.now() == 2
+
+
+def test_in_a_broken_transaction_nothing_is_asked() -> None:
+    with transaction.atomic():
+        connection.set_rollback(True)
+        with pytest.raises(transaction.TransactionManagementError):
+            sql.together(("SELECT 1", []))

@@ -13,7 +13,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import Credential, CredentialStatus, User
 from apps.exchanges import selectors as exchanges
-from apps.exchanges import valkey
 from apps.exchanges.adapters import snapshots
 from apps.exchanges.domain.health import OPEN_AFTER, Health, Observation, observe
 from apps.exchanges.domain.wire import health_key, pack_health
@@ -25,6 +24,7 @@ from apps.trading.models import Position
 from tests.apps.strategies.conftest import an_account, problems
 from tests.apps.strategies.test_dispatch import heard
 from tests.unit.strategies.factories import ANYTHING
+from tradebot import valkey
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.messages import TradeCommand, from_wire
 from tradebot.contracts.ports import Depth, Level, Ticker

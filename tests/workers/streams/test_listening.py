@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from apps.exchanges import valkey
 from apps.exchanges.domain.wire import read_ticker, ticker_key
 from apps.trading.models import Fill, Order
 from tests.apps.exchanges.paper_process import PaperProcess
 from tests.workers.streams.conftest import Account, Listener, status, until
 from tests.workers.streams.proxy import Wire
+from tradebot import valkey
 from tradebot.contracts.values import Pair
 
 BTC = Pair("BTC", "USDT")
