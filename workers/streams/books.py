@@ -21,7 +21,7 @@ from apps.trading.domain.states import WORKING, OrderStatus
 from apps.trading.models import Command, Order
 from tradebot.contracts.errors import NotConfigured, TradebotError, VenueError
 from tradebot.contracts.lanes import Lane, using
-from tradebot.contracts.ports import Ticker, Venue, VenueOrder
+from tradebot.contracts.ports import Depth, Ticker, Venue, VenueOrder
 from tradebot.contracts.values import ZERO, Leg
 from workers.streams import clients
 
@@ -171,6 +171,13 @@ def put_prices(name: str, tickers: Sequence[Ticker]) -> None:
     from apps.exchanges.adapters import snapshots
 
     snapshots.put_tickers(name, tickers)
+
+
+def put_depths(name: str, depths: Sequence[Depth]) -> None:
+    """Let every process know these books."""
+    from apps.exchanges.adapters import snapshots
+
+    snapshots.put_depths(name, depths)
 
 
 def guarded(name: str, pairs: Iterable[str]) -> list[tuple[UUID, str]]:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from tradebot.contracts.errors import InvalidField, VenueUnavailable
-from tradebot.contracts.ports import Ticker
+from tradebot.contracts.ports import Depth, Ticker
 from tradebot.contracts.values import Pair
 from workers.streams import books, metrics
 from workers.streams.stream import Stream, closing, dialled
@@ -18,26 +18,34 @@ FLUSH_SECONDS = 0.25
 GUARD_SECONDS = 1.0
 """How often guards that we watch ourselves look at it: two reads of the database for each account that has one."""
 
+DEPTH_SECONDS = 1.0
+"""A book is passed on this often while its connection lives, changed or not: a snapshot is good for two seconds."""
+
+BOOK_LEVELS = {"binance": 100, "bybit": 50, "kraken": 100}
+"""How many levels to ask for, by dialect; the others have one size."""
+
+SHOWN_LEVELS = 50
 SEPARATE_QUOTES = frozenset({"bybit"})
 """Dialects whose tickers come without bid and ask."""
 
 
 class PriceStream(Stream):
-    """The tickers of the pairs that it is asked for."""
+    """The tickers of the pairs that it is asked for, and the books of some."""
 
     kind = "prices"
 
     def __init__(self, venue: str, threads: Threads) -> None:
         super().__init__(venue, threads)
         self.pairs: frozenset[str] = frozenset()
+        self.books: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._passed: dict[str, Ticker] = {}
         self._unseen: dict[str, Ticker] = {}
 
-    def want(self, pairs: frozenset[str]) -> None:
-        """Listen to these pairs from now on."""
-        if pairs != self.pairs:
-            self.pairs = pairs
+    def want(self, pairs: frozenset[str], books: frozenset[str] = frozenset()) -> None:
+        """Listen to the prices of these pairs from now on, and to these books."""
+        if (pairs, books) != (self.pairs, self.books):
+            self.pairs, self.books = pairs, books
             self._changed.set()
 
     async def _listen(self) -> None:
@@ -48,6 +56,8 @@ class PriceStream(Stream):
             work = [self._told(client, pairs), self._flushing(client, pairs), self._guarding()]
             if client.id in SEPARATE_QUOTES:
                 work.append(_quotes(client, pairs))
+            if standing := sorted(self.books & set(client.markets)):
+                work += [_books(client, standing), self._passing_books(client, standing)]
             tasks = [group.create_task(one) for one in work]
             if pairs:
                 await dialled(client)
@@ -72,6 +82,13 @@ class PriceStream(Stream):
             if news:
                 await self._run(books.put_prices, self.venue, list(news.values()))
 
+    async def _passing_books(self, client: Any, pairs: list[str]) -> None:
+        while True:
+            await asyncio.sleep(DEPTH_SECONDS)
+            now = [depth for pair in pairs if (depth := _depth(client, pair)) is not None]
+            if now:
+                await self._run(books.put_depths, self.venue, now)
+
     async def _guarding(self) -> None:
         while True:
             await asyncio.sleep(GUARD_SECONDS)
@@ -84,6 +101,26 @@ class PriceStream(Stream):
 async def _quotes(client: Any, pairs: list[str]) -> None:
     while pairs:
         await client.watch_bids_asks(pairs)
+
+
+async def _books(client: Any, pairs: list[str]) -> None:
+    limit = BOOK_LEVELS.get(client.id)
+    while True:
+        await client.watch_order_book_for_symbols(pairs, limit)
+
+
+def _depth(client: Any, pair: str) -> Depth | None:
+    """The book as it stands; None until its first snapshot is there."""
+    from apps.exchanges.adapters import told as reading
+
+    book = client.orderbooks.get(pair)
+    if book is None or not (book["bids"] or book["asks"]):
+        return None
+    best = {side: list(book[side][:SHOWN_LEVELS]) for side in ("bids", "asks")}
+    try:
+        return reading.depth({**best, "timestamp": book["timestamp"] or client.milliseconds()}, Pair.parse(pair))
+    except (VenueUnavailable, InvalidField, ArithmeticError):
+        return None
 
 
 def _ticker(client: Any, pair: str) -> Ticker | None:

@@ -11,12 +11,14 @@ from typing import Any
 
 import redis
 import structlog
+from django.db import DatabaseError
 
 from tradebot import heartbeat
 from workers.streams import lease as leases
 from workers.streams import metrics
 from workers.streams.account import AccountStream
 from workers.streams.backoff import Backoff
+from workers.streams.choices import Choices, choices
 from workers.streams.lease import Lease, LeaseLost
 from workers.streams.prices import PriceStream
 from workers.streams.stream import Stream
@@ -24,6 +26,7 @@ from workers.streams.threads import Threads
 from workers.streams.wanted import SCAN, SCAN_PARAMS, Account, Lingering, Wanted, wanted
 
 SCAN_SECONDS = 1.0
+CHOICE_SECONDS = 10.0
 LINGER_SECONDS = 30.0
 BEAT_SECONDS = 3.0
 LOOK_SECONDS = 0.25
@@ -54,6 +57,8 @@ class Streams:
         self._lingering = Lingering(LINGER_SECONDS)
         self._running: dict[str, Running] = {}
         self._left_out = 0
+        self._choices = Choices()
+        self._choose_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Without its database it listens to nothing and waits for it."""
@@ -88,11 +93,22 @@ class Streams:
         try:
             while True:
                 rows = await lease.fetch(SCAN, SCAN_PARAMS)
-                await self._adjust(lease, self._lingering.add(wanted(rows)))
+                await self._choose()
+                await self._adjust(lease, self._lingering.add(wanted(rows).and_pairs(self._choices.prices)))
                 await asyncio.sleep(SCAN_SECONDS)
         finally:
             # Without the lease nobody here may listen: somebody else may have it already.
             await self._stop(list(self._running))
+
+    async def _choose(self) -> None:
+        """See every CHOICE_SECONDS what strategies may order next."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._choose_at:
+            self._choose_at = now + CHOICE_SECONDS
+            try:
+                self._choices = await self._threads.run("", choices)
+            except DatabaseError as error:
+                log.warning("choices_not_read", error=type(error).__name__)
 
     async def _adjust(self, lease: Lease, now_wanted: Wanted) -> None:
         accounts = {f"account {account.credential_id}": account for account in now_wanted.accounts}
@@ -123,7 +139,7 @@ class Streams:
         for name, venue in feeds.items():
             one = self._running.get(name)
             if one is not None and isinstance(one.stream, PriceStream):
-                one.stream.want(now_wanted.pairs[venue])
+                one.stream.want(now_wanted.pairs[venue], self._choices.books.get(venue, frozenset()))
 
     async def _stop(self, names: Iterable[str]) -> None:
         ended = [self._running.pop(name) for name in names]

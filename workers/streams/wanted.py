@@ -39,10 +39,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`pairs`: what is held or ordered, by venue."""
+    """`pairs`: what is held or ordered, or may be ordered next, by venue."""
 
     accounts: tuple[Account, ...] = ()
     pairs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def and_pairs(self, more: Mapping[str, frozenset[str]]) -> Wanted:
+        """This, and the prices of `more`."""
+        none: frozenset[str] = frozenset()
+        names = self.pairs.keys() | more.keys()
+        return Wanted(self.accounts, {name: self.pairs.get(name, none) | more.get(name, none) for name in names})
 
 
 def wanted(rows: Iterable[Sequence[Any]]) -> Wanted:

@@ -39,7 +39,12 @@ def put_tickers(venue: str, tickers: Iterable[Ticker]) -> None:
 
 def put_depth(venue: str, depth: Depth) -> None:
     """As put_ticker, for a book."""
-    _put({depth_key(venue, str(depth.pair)): pack_depth(depth)})
+    put_depths(venue, [depth])
+
+
+def put_depths(venue: str, depths: Iterable[Depth]) -> None:
+    """As put_depth, in one round trip."""
+    _put({depth_key(venue, str(depth.pair)): pack_depth(depth) for depth in depths})
 
 
 def _put(values: dict[str, bytes]) -> None:

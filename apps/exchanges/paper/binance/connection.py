@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import msgspec
 from aiohttp import WSMsgType, web
 
+from apps.exchanges.paper.binance.events import Diff
 from apps.exchanges.paper.faults import Faults, Kind
 from apps.exchanges.paper.ledger import Account
 
@@ -19,13 +20,15 @@ _REPEATS = 2
 
 
 class Connection:
-    """`streams`: market streams by name; `accounts`: user-data subscriptions by id; `keys`: their API keys."""
+    """`streams`: market streams by name; `diffs`: what those of whole books told last; `accounts`: user-data
+    subscriptions by id; `keys`: their API keys."""
 
     def __init__(
         self, socket: web.WebSocketResponse, faults: Faults, now: Callable[[], int], *, combined: bool
     ) -> None:
         self.streams: set[str] = set()
         self.accounts: dict[int, Account] = {}
+        self.diffs: dict[str, Diff] = {}
         self._socket = socket
         self._faults = faults
         self._now = now
@@ -36,6 +39,12 @@ class Connection:
     @property
     def keys(self) -> set[str]:
         return {account.api_key for account in self.accounts.values()}
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        """Stop these streams; a book that is subscribed to again begins anew."""
+        for name in names:
+            self.streams.discard(name)
+            self.diffs.pop(name, None)
 
     async def run(self, answer: Callable[[Self, dict[str, Any]], None]) -> None:
         """Answer messages and send what is told until either side ends it."""

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from apps.exchanges.paper.binance import shapes
 from apps.exchanges.paper.binance.shapes import Json, num
+from apps.exchanges.paper.book import Book, Level
 from apps.exchanges.paper.engine import Exchange
 from apps.exchanges.paper.events import Balances, Deposited, Event, Executed, Listed
 from apps.exchanges.paper.trade import ZERO, Listing, Order
@@ -129,6 +131,36 @@ def _day(exchange: Exchange, listing: Listing) -> Json:
 
 def _depth(levels: int) -> Callable[[Exchange, Listing], Json]:
     return lambda exchange, listing: shapes.depth(exchange.book(listing.symbol), levels, exchange.now())
+
+
+class Diff:
+    """One connection's diff-depth stream of one book: what changed since it was last told, with ids that follow on one
+    another (docs: web-socket-streams, Diff. Depth Stream)."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, dict[Decimal, Decimal]] = {"b": {}, "a": {}}
+        self._last = 0
+
+    def next(self, symbol: str, book: Book, now: int) -> Json | None:
+        """The event that brings a reader up to `book`; None if nothing changed."""
+        standing = {"b": _standing(book.bids), "a": _standing(book.asks)}
+        changes = {side: _changes(self._told[side], standing[side]) for side in standing}
+        if not any(changes.values()):
+            return None
+        first, self._last = self._last + 1, max(now, self._last + 1)
+        event = {"e": "depthUpdate", "E": now, "s": symbol, "U": first if self._told["b"] else self._last}
+        self._told = standing
+        return event | {"u": self._last} | changes
+
+
+def _standing(levels: tuple[Level, ...]) -> dict[Decimal, Decimal]:
+    return {level.price: level.qty for level in levels}
+
+
+def _changes(before: Mapping[Decimal, Decimal], now: Mapping[Decimal, Decimal]) -> list[list[str]]:
+    gone = {price: ZERO for price in before if price not in now}
+    new = {price: qty for price, qty in now.items() if before.get(price) != qty}
+    return [[num(price), num(qty)] for price, qty in (gone | new).items()]
 
 
 STREAMS: dict[str, Callable[[Exchange, Listing], Json]] = {

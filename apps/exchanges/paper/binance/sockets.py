@@ -79,7 +79,7 @@ class BinanceSockets:
             self._subscribe(connection, names)
             return
         if method == "UNSUBSCRIBE":
-            connection.streams.difference_update(names)
+            connection.unsubscribe(names)
         elif method == "LIST_SUBSCRIPTIONS":
             told = sorted(connection.streams)
         else:
@@ -93,8 +93,16 @@ class BinanceSockets:
 
     def _show(self, connection: Connection, streams: set[str]) -> None:
         for stream in sorted(streams):
-            if (told := events.market_event(self._exchange, stream)) is not None:
+            if (told := self._told(connection, stream)) is not None:
                 connection.tell(stream, told)
+
+    def _told(self, connection: Connection, stream: str) -> dict[str, Any] | None:
+        name, _, what = stream.partition("@")
+        symbol = name.upper()
+        if what.partition("@")[0] != "depth" or symbol not in self._exchange.listings:
+            return events.market_event(self._exchange, stream)
+        diff = connection.diffs.setdefault(stream, events.Diff())
+        return diff.next(symbol, self._exchange.book(symbol), self._exchange.now())
 
     def _happened(self, event: Event) -> None:
         for connection in tuple(self._open):
