@@ -22,6 +22,7 @@ from apps.strategies.domain.matching import Account, ActiveStrategy, Matched, Po
 from apps.strategies.services import Decision
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.messages import AnalysisSignal, TradeCommand, from_wire, to_wire
+from tradebot.contracts.values import Pair
 from workers import venues
 from workers.stage import stage
 
@@ -76,13 +77,16 @@ def _settle(
     coins = settle(pairs, now, lambda claims: services.claim_cooldowns(claims, now))
     commands: list[TradeCommand] = []
     decisions: list[Decision] = []
+    placed: list[tuple[Verdict, str]] = []
     for (strategy, signal, matched), coin in zip(matches, coins, strict=True):
         if coin is None:
             told = f"the strategy acted on {', '.join(matched.coins)} less than {strategy.spec.cooldown} ago"
             decisions.append(_refused(strategy, signal, Reason.COOLDOWN, told))
             continue
-        placed = _placed(strategy, matched, coin, tradable)
-        command = orders.command(strategy, signal, posts[signal.post_id], placed, coin)
+        placed.append(((strategy, signal, _placed(strategy, matched, coin, tradable)), coin))
+    prices = venues.prices((matched, Pair(coin, strategy.spec.quote)) for (strategy, _, matched), coin in placed)
+    for ((strategy, signal, matched), coin), price in zip(placed, prices, strict=True):
+        command = orders.command(strategy, signal, posts[signal.post_id], matched, coin, price=price)
         commands.append(command)
         decisions.append(_accepted(strategy, signal, command, coin))
     return commands, decisions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from apps.exchanges.selectors import VenueInfo
 from apps.strategies.domain.matching import Account, ActiveStrategy, Matched
 from apps.trading import selectors as trading
 from tradebot.contracts.messages import VenueScore
-from tradebot.contracts.values import Leg, Pair
+from tradebot.contracts.ports import Ticker
+from tradebot.contracts.values import Action, Leg, Pair
 
 TYPICAL_SIZE = Decimal(1_000)
 """In quote currency: what books are compared for where the strategy sets no `max_amount`; the balance is not known
@@ -45,6 +46,19 @@ def choose(strategy: ActiveStrategy, matched: Matched, coin: str, tradable: Call
         for score in ranking
     ]
     return next(account for account in able if str(account.credential_id) == key), told
+
+
+def prices(wanted: Iterable[tuple[Matched, Pair]]) -> list[Decimal | None]:
+    """What a buyer of each pair has to pay now at the venue of its match, or a seller gets, as far as anybody was told
+    in the last two seconds."""
+    asked = [(matched.account.venue, pair, matched.action) for matched, pair in wanted]
+    known = exchanges.recent_tickers({(venue, pair) for venue, pair, _ in asked}) if asked else {}
+    return [_side(known.get((venue, pair)), action) for venue, pair, action in asked]
+
+
+def _side(ticker: Ticker | None, action: Action) -> Decimal | None:
+    price = None if ticker is None else ticker.ask if action is Action.BUY else ticker.bid
+    return price if price is not None and price.is_finite() and price > 0 else None
 
 
 def _holder(user_id: UUID, pair: Pair, able: Sequence[Account]) -> Choice:

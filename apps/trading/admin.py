@@ -10,7 +10,8 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from apps.trading import receipts
 from apps.trading.alert_admin import AlertAdmin
-from apps.trading.models import Alert, Command, ExecutionReport, Fill, Order, Position, RiskPolicy
+from apps.trading.models import Alert, Command, ExecutionReport, Fill, Order, PolicyChange, Position, RiskPolicy
+from apps.trading.policy_admin import PolicyChangeAdmin, RiskPolicyAdmin
 from apps.trading.receipt_admin import ReceiptPage
 
 
@@ -87,15 +88,6 @@ class ReportAdmin(ReadOnly, ModelAdmin):
     list_select_related = ("order",)
 
 
-@admin.register(RiskPolicy)
-class RiskPolicyAdmin(ModelAdmin):
-    """The row without a user is the platform's."""
-
-    list_display = ("__str__", "kill_switch", "max_daily_loss", "position_limit", "cooling_period", "updated_at")
-    list_filter = ("kill_switch",)
-    list_editable = ("kill_switch",)
-    search_fields = ("user__username",)
-    list_select_related = ("user",)
-
-
 admin.site.register(Alert, AlertAdmin)
+admin.site.register(RiskPolicy, RiskPolicyAdmin)
+admin.site.register(PolicyChange, PolicyChangeAdmin)

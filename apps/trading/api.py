@@ -8,11 +8,13 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
+from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,7 +24,7 @@ from apps.trading.alert_api import AlertViewSet
 from apps.trading.domain.numbers import plain
 from apps.trading.domain.risk import coins
 from apps.trading.domain.states import CommandState, OrderStatus
-from apps.trading.models import Command, Order, Position, RiskPolicy
+from apps.trading.models import Command, Order, Position, RiskPolicy, Way
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.values import KillSwitch, Pair
 from tradebot.rest import OwnedReadOnlyViewSet
@@ -75,12 +77,38 @@ class LimitField(serializers.DecimalField):
         return plain(Decimal(value))
 
 
+class ShareField(serializers.DecimalField):
+    """Percent, null for no limit, written without needless zeros."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(
+            max_digits=5,
+            decimal_places=2,
+            allow_null=True,
+            min_value=Decimal("0.01"),
+            max_value=Decimal(100),
+            **more,
+        )
+
+    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
+        return plain(Decimal(value))
+
+
 class RiskPolicySerializer(serializers.Serializer[RiskPolicy]):
     max_daily_loss = LimitField()
     position_limit = LimitField()
     cooling_period = serializers.IntegerField(min_value=0, max_value=525_600, help_text="Minutes.")
+    max_order_rate = serializers.IntegerField(
+        min_value=1, max_value=100_000, allow_null=True, help_text="Orders of one account in a minute."
+    )
+    max_depth_share = ShareField(help_text="Percent of the visible sell orders that one entry may take.")
+    max_price_move = ShareField(help_text="Percent that the price may have moved since the signal.")
     blacklist = serializers.ListField(child=serializers.CharField(max_length=20), max_length=500)
     kill_switch = serializers.ChoiceField(choices=[state.value for state in KillSwitch])
+
+    reason = serializers.CharField(
+        max_length=500, required=False, write_only=True, help_text="Why; kept with the change."
+    )
 
     def validate_blacklist(self, symbols: list[str]) -> list[str]:
         return coins(symbols)
@@ -184,8 +212,32 @@ class RiskPolicyView(APIView):
     def patch(self, request: Request) -> Response:
         asked = RiskPolicySerializer(data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
-        policy = services.change_policy(user_id=_caller(request), changes=asked.validated_data)
-        return Response(RiskPolicySerializer(policy).data)
+        return _changed(request, _caller(request), asked.validated_data)
+
+
+class PlatformPolicyView(APIView):
+    """The limits that apply to everybody, beside each user's own. For staff."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(responses=RiskPolicySerializer)
+    def get(self, request: Request) -> Response:
+        return Response(RiskPolicySerializer(services.policy_of(None)).data)
+
+    @extend_schema(request=RiskPolicySerializer(partial=True), responses=RiskPolicySerializer)
+    def patch(self, request: Request) -> Response:
+        asked = RiskPolicySerializer(data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        return _changed(request, None, asked.validated_data)
+
+
+def _changed(request: Request, user_id: UUID | None, changes: dict[str, Any]) -> Response:
+    by = services.By(request.user.get_username(), Way.API, _caller(request))
+    told = {name: value for name, value in changes.items() if name != "reason"}
+    policy = services.change_policy(
+        user_id=user_id, changes=told, by=by, reason=changes.get("reason", ""), now=timezone.now()
+    )
+    return Response(RiskPolicySerializer(policy).data)
 
 
 def _caller(request: Request) -> UUID:
@@ -197,5 +249,6 @@ routes: list[tuple[str, type[APIView], str]] = [
     ("commands", CommandViewSet, "command"),
     ("positions", PositionViewSet, "position"),
     ("risk-policy", RiskPolicyView, "risk-policy"),
+    ("risk-policy/platform", PlatformPolicyView, "platform-risk-policy"),
     ("alerts", AlertViewSet, "alert"),
 ]

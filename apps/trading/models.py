@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -16,6 +18,16 @@ from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.values import Action, AmountType, KillSwitch, Leg, Mode, OrderType
 
 CREDENTIAL = "accounts.Credential"
+_LITTLE = Decimal("0.01")
+_HUNDRED = MaxValueValidator(100)
+
+
+class Way(StrEnum):
+    """Where a change was made."""
+
+    ADMIN = "admin"
+    API = "api"
+    COMMAND = "command"
 
 
 def _choices(kind: Any) -> list[tuple[str, str]]:
@@ -44,6 +56,18 @@ class RiskPolicy(models.Model):
     cooling_period = models.PositiveIntegerField(
         default=0, help_text="Minutes between two entries into the same coin of one account."
     )
+    max_order_rate = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)],
+        help_text="Orders (entries and exits) of one account in a minute after which no entry is made.",
+    )  # fmt: skip
+    max_depth_share = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(_LITTLE), _HUNDRED],
+        help_text="Percent of the sell orders that the venue shows which one entry may take.",
+    )  # fmt: skip
+    max_price_move = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(_LITTLE), _HUNDRED],
+        help_text="Percent that the price may have moved since the signal, up or down, for an entry.",
+    )  # fmt: skip
     blacklist = models.JSONField(default=list, blank=True, help_text='Coins that are never bought, as ["DOGE"].')
     kill_switch = models.CharField(max_length=10, choices=_choices(KillSwitch), default=KillSwitch.ACTIVE.value)
     updated_at = models.DateTimeField(auto_now=True)
@@ -64,6 +88,28 @@ class RiskPolicy(models.Model):
             self.blacklist = coins(self.blacklist)
         except InvalidField as error:
             raise ValidationError({"blacklist": f"{error.reason}"}) from None
+
+
+class PolicyChange(models.Model):
+    """One change of a risk policy: who, when, what and why. Never changed, never deleted.
+
+    `user` is whose policy it is, empty for the platform's; `changes` is {field: [before, after]}.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    by_name = models.CharField(max_length=150, help_text="Kept when the person is gone; the system's own user.")
+    way = models.CharField(max_length=10, choices=_choices(Way))
+    changes = models.JSONField(default=dict)
+    reason = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=("user", "-at"), name="trading_policy_changes"),)
+
+    def __str__(self) -> str:
+        return f"{self.by_name} changed the policy of {self.user or 'the platform'} at {self.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Account(models.Model):

@@ -38,13 +38,17 @@ def people(plan: Plan) -> list[Person]:
 
 
 def _person(name: str, pair: str) -> Person:
+    from django.utils import timezone
+
     from apps.accounts import services as vault
     from apps.strategies import services as strategies
     from apps.trading import services as trading
+    from apps.trading.models import Way
     from workers.traders import open_trader
 
     trader = open_trader(name, {"USDT": DEPOSIT})
-    trading.change_policy(user_id=trader.user_id, changes={"position_limit": LIMIT})
+    by = trading.By("chaos", Way.COMMAND)
+    trading.change_policy(user_id=trader.user_id, changes={"position_limit": LIMIT}, by=by, now=timezone.now())
     watched = {"twitter_users": [name], "coins": [pair.partition("/")[0]]}
     raw = {"name": name, "watch_list": watched, "actions": ACTIONS, "cooldown_minutes": 0}
     strategies.create(user_id=trader.user_id, raw=raw)

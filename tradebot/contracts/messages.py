@@ -171,6 +171,9 @@ class TradeCommand(Message, frozen=True, kw_only=True):
     venues: list[VenueScore] = []
     """What the account was chosen from, the best first; empty where the strategy names its account."""
 
+    signal_price: Decimal | None = None
+    """What a buyer had to pay (a seller got) when the signal was dispatched, from a price at most two seconds old."""
+
 
 def to_wire(message: msgspec.Struct) -> dict[str, Any]:
     """JSON-ready dict: Decimal, UUID and datetime become text."""

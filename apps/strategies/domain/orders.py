@@ -13,9 +13,16 @@ from tradebot.contracts.values import Action, AmountType, ConditionKind, Pair
 
 
 def command(
-    strategy: ActiveStrategy, signal: AnalysisSignal, post: PostView, matched: Matched, coin: str
+    strategy: ActiveStrategy,
+    signal: AnalysisSignal,
+    post: PostView,
+    matched: Matched,
+    coin: str,
+    *,
+    price: Decimal | None = None,
 ) -> TradeCommand:
-    """Trade `coin` as the strategy says. It expires `max_signal_age` after the post's own time."""
+    """Trade `coin`, which costs `price` now if that is known, as the strategy says. It expires `max_signal_age` after
+    the post's own time."""
     return TradeCommand(
         id=str(stable_id("command", strategy.id, signal.signal_id, matched.leg)),
         root_id=signal.root_id,
@@ -36,6 +43,7 @@ def command(
         exchange=matched.account.venue,
         mode=strategy.spec.mode,
         venues=list(matched.venues),
+        signal_price=price,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from apps.trading.domain.numbers import plain
+from apps.trading.domain.numbers import exact, plain
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.values import ZERO, KillSwitch, Leg
 
@@ -18,11 +18,15 @@ _COIN = re.compile(r"^[A-Z0-9]{1,20}$")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A risk policy. `scope`: user or platform. None: no limit. Quote currency; `cooling` between entries per coin."""
+    """A risk policy. `scope`: user or platform. None: no limit. Quote currency; `cooling` between entries per coin.
+    `order_rate`: orders a minute and account; `depth_share`: percent of the visible asks; `price_move`: percent."""
 
     scope: str
     max_daily_loss: Decimal | None = None
     position_limit: Decimal | None = None
+    order_rate: int | None = None
+    depth_share: Decimal | None = None
+    price_move: Decimal | None = None
     cooling: timedelta = timedelta(0)
     blacklist: frozenset[str] = frozenset()
     kill_switch: KillSwitch = KillSwitch.ACTIVE
@@ -32,7 +36,9 @@ class Limits:
 class Numbers:
     """What is known at the moment of decision, in quote currency. `loss_today` is positive for a loss,
     `loss_prices` what it was reckoned with, `loss_unknown` what could not be valued; `exposure` is
-    what the coin is worth in this account, with open entries; `cost` is what this order adds."""
+    what the coin is worth in this account, with open entries; `cost` is what this order adds. `orders_lately`: entries
+    and exits of this account in the last minute; `depth`: what the asks that the venue shows cost, None if nobody
+    looked; `price` is the ask now, `signal_price` the ask when the signal was dispatched, None if unknown."""
 
     leg: Leg
     coin: str
@@ -44,6 +50,10 @@ class Numbers:
     exposure: Decimal = ZERO
     cost: Decimal = ZERO
     last_entry_at: datetime | None = None
+    orders_lately: int = 0
+    depth: Decimal | None = None
+    price: Decimal | None = None
+    signal_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,12 @@ def _entry_checks(policy: Limits, numbers: Numbers) -> Iterator[Check]:
         yield _position_limit(policy, policy.position_limit, numbers)
     if policy.cooling > timedelta(0):
         yield _cooling(policy, numbers)
+    if policy.order_rate is not None:
+        yield _order_rate(policy, policy.order_rate, numbers)
+    if policy.depth_share is not None:
+        yield _depth_share(policy, policy.depth_share, numbers)
+    if policy.price_move is not None:
+        yield _price_move(policy, policy.price_move, numbers)
 
 
 def _switch(policy: Limits) -> Check:
@@ -144,6 +160,45 @@ def _cooling(policy: Limits, numbers: Numbers) -> Check:
         free_at is None or numbers.now >= free_at,
         {"scope": policy.scope, "free_at": free_at.isoformat() if free_at else None, "now": numbers.now.isoformat()},
         f"{numbers.coin} was bought a moment ago; the next entry is allowed at {free_at}",
+    )
+
+
+def _order_rate(policy: Limits, limit: int, numbers: Numbers) -> Check:
+    return Check(
+        "max_order_rate",
+        numbers.orders_lately < limit,
+        {"scope": policy.scope, "last_minute": str(numbers.orders_lately), "limit": str(limit)},
+        f"{numbers.orders_lately} orders of this account in the last minute, the {policy.scope}'s limit is {limit}",
+    )
+
+
+@exact
+def _depth_share(policy: Limits, limit: Decimal, numbers: Numbers) -> Check:
+    told = {"scope": policy.scope, "order": plain(numbers.cost), "limit": plain(limit)}
+    if numbers.depth is None:
+        return Check(
+            "max_depth_share", False, told, "nobody could say what stands in the book; nothing is bought blind"
+        )
+    return Check(
+        "max_depth_share",
+        numbers.cost * 100 <= limit * numbers.depth,
+        {**told, "visible": plain(numbers.depth)},
+        f"{plain(numbers.cost)} is more than {plain(limit)} % of the {plain(numbers.depth)} that stand in the book",
+    )
+
+
+@exact
+def _price_move(policy: Limits, limit: Decimal, numbers: Numbers) -> Check:
+    """Either way: what has risen is too dear by now, what has fallen contradicts its signal."""
+    then, now = numbers.signal_price, numbers.price
+    told = {"scope": policy.scope, "at_signal": plain(then), "now": plain(now), "limit": plain(limit)}
+    if not then or not now:
+        return Check("max_price_move", False, told, "the price at the moment of the signal is not known")
+    return Check(
+        "max_price_move",
+        abs(now - then) * 100 <= limit * then,
+        told,
+        f"the price moved from {plain(then)} to {plain(now)} since the signal, more than {plain(limit)} %",
     )
 
 

@@ -13,7 +13,7 @@ from apps.trading.services.guards import on_price
 from apps.trading.services.hearing import Heard, absorb_fill, absorb_report, note_stranger
 from apps.trading.services.intake import arrival, deny
 from apps.trading.services.outcomes import Outcome
-from apps.trading.services.policy import change_policy, policy_of
+from apps.trading.services.policy import By, change_policy, policy_of, switch
 from apps.trading.services.recovery import (
     Account,
     Reconciled,
@@ -27,6 +27,7 @@ from apps.trading.services.run import Permit, execute
 __all__ = [
     "ANSWERS",
     "Account",
+    "By",
     "Heard",
     "Outcome",
     "Permit",
@@ -46,4 +47,5 @@ __all__ = [
     "policy_of",
     "reconcile",
     "settle",
+    "switch",
 ]

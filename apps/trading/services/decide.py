@@ -7,22 +7,22 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
 from apps.trading.domain import protection, risk, sizing
-from apps.trading.domain.numbers import exact, plain, read
+from apps.trading.domain.numbers import exact, plain, read, usable
 from apps.trading.domain.sizing import Ask, Denial, Sized
 from apps.trading.domain.states import IN_DOUBT, LIVE, CommandState, OrderStatus
-from apps.trading.models import Account, Command, Order
+from apps.trading.models import Command, Order
 from apps.trading.services import reads, writes
+from apps.trading.services.intake import GIVEN
 from apps.trading.services.losses import losses_today
 from apps.trading.services.outcomes import PROOF_AFTER, Overtaken, order_id
 from apps.trading.services.purse import purse
-from apps.trading.services.reads import Promise, Stand
+from apps.trading.services.reads import Before, Promise, Stand
 from tradebot.contracts.errors import InvalidField
-from tradebot.contracts.ports import Balance, Market, Ticker, Venue
+from tradebot.contracts.ports import Balance, Depth, Market, Ticker, Venue
 from tradebot.contracts.values import ZERO, Action, AmountType, ConditionKind, Leg, Mode, OrderType, Pair
 
 PRICE_SECONDS = 1.0
@@ -41,6 +41,7 @@ class Look:
     ticker: Ticker
     quote: Balance
     base: Balance
+    depth: Decimal | None = None
 
 
 # --- before the lock -------------------------------------------------------------------------------------------------
@@ -76,19 +77,16 @@ def conditions(command: Command) -> dict[str, str]:
     return {item["kind"]: item["value"] for item in command.conditions}
 
 
-def count_of(credential_id: UUID) -> int:
-    """The account's count now; to be read before its balances are."""
-    return Account.objects.filter(pk=credential_id).values_list("sequence", flat=True).first() or 0
-
-
-def look(venue: Venue, command: Command, sequence: int) -> Look | Denial:
-    """Ask the venue for rules, prices and balances; `sequence`: the account's count before. Raises VenueUnavailable."""
+def look(venue: Venue, command: Command, before: Before) -> Look | Denial:
+    """Ask the venue for rules, prices and balances, and for the book of an entry whose policy limits its share of it;
+    `before`: what was known then. Raises VenueUnavailable."""
     pair = Pair.parse(command.pair)
     market = venue.market(pair)
     if market is None or not market.active:
         return Denial("unknown_pair", f"{pair} is not traded at {command.exchange} now")
     ticker = venue.ticker(pair, max_age=PRICE_SECONDS)
-    known = purse.look(command.credential_id, sequence, venue.balances)
+    known = purse.look(command.credential_id, before.sequence, venue.balances)
+    wanted = before.book and command.leg == Leg.ENTRY
     return Look(
         pair=pair,
         sequence=known.sequence,
@@ -96,7 +94,17 @@ def look(venue: Venue, command: Command, sequence: int) -> Look | Denial:
         ticker=ticker,
         quote=known.balances.get(pair.quote, _NOTHING),
         base=known.balances.get(pair.base, _NOTHING),
+        depth=_visible(venue.depth(pair, max_age=PRICE_SECONDS)) if wanted else None,
     )
+
+
+@exact
+def _visible(book: Depth) -> Decimal | None:
+    """What all sell orders that the venue shows cost; None for a book that makes no sense."""
+    asks = [level for level in book.asks if usable(level.price) and usable(level.amount)]
+    if not asks or (book.bids and book.bids[0].price > asks[0].price):
+        return None
+    return sum((level.price * level.amount for level in asks), ZERO)
 
 
 # --- under the lock --------------------------------------------------------------------------------------------------
@@ -116,7 +124,7 @@ def decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order |
 
 def _decide(command: Command, seen: Look, attempt: int, now: datetime) -> Order | None:
     stand = reads.locked_stand(
-        command.credential_id, command.user_id, seen.pair.base, seen.pair.quote, since=seen.sequence
+        command.credential_id, command.user_id, seen.pair.base, seen.pair.quote, since=seen.sequence, now=now
     )
     if attempt > 1 and attempted(command, attempt):
         raise Overtaken
@@ -167,6 +175,10 @@ def _with_account(numbers: risk.Numbers, command: Command, seen: Look, stand: St
         numbers,
         exposure=_worth(stand.held, seen.ticker) + sum((order.reserved_quote for order in entries), ZERO),
         last_entry_at=max(times, default=None),
+        orders_lately=stand.orders_lately,
+        depth=seen.depth,
+        price=None if sizing.bad_book(seen.ticker) else seen.ticker.ask,
+        signal_price=read(given) if (given := command.decision.get("signal_price")) else None,
     )
 
 
@@ -257,11 +269,11 @@ def _told(
     command: Command, seen: Look, sized: Sized | Denial, checks: Sequence[risk.Check], attempt: int
 ) -> dict[str, Any]:
     before = command.decision.get("before", [])
-    venues = {"venues": command.decision["venues"]} if "venues" in command.decision else {}
-    if last := {key: value for key, value in command.decision.items() if key not in {"before", "venues"}}:
+    given = {name: command.decision[name] for name in GIVEN if name in command.decision}
+    if last := {key: value for key, value in command.decision.items() if key not in {"before", *GIVEN}}:
         before = [*before, last]
     return {
-        **venues,
+        **given,
         "attempt": attempt,
         "checks": [asdict(check) if not check.ok else {**asdict(check), "reason": ""} for check in checks],
         "ticker": {name: plain(getattr(seen.ticker, name)) for name in ("bid", "ask", "last")},

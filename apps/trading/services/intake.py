@@ -11,33 +11,37 @@ from apps.trading.domain.states import CommandState
 from apps.trading.models import Command
 from apps.trading.services import reads
 from apps.trading.services.outcomes import Outcome, command_id, outcome
+from apps.trading.services.reads import Before
 from tradebot import sql
 from tradebot.contracts.messages import TradeCommand, to_wire
 from tradebot.contracts.values import ZERO
 
-Arrival = tuple[int, bool]
-"""The account's count, and whether the command is stored."""
+GIVEN = ("venues", "signal_price")
+"""What a command brings along for its decision, kept there over all attempts."""
+
+Arrival = tuple[Before, bool]
+"""What is to be known before the venue is asked, and whether the command is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A command's row, whether it was stored before, and the account's count at that moment."""
+    """A command's row, whether it was stored before, and what is to be known before its venue is asked."""
 
     row: Command
     stored: bool
-    sequence: int
+    before: Before
 
 
 def arrival(message: TradeCommand) -> sql.Reading[Arrival]:
     """What `receive` has to know, as a question that can travel with others."""
-    return reads.arrival(message.credential_id, _key(message))
+    return reads.arrival(message.credential_id, message.user_id, _key(message))
 
 
 def receive(message: TradeCommand, now: datetime, known: Arrival | None = None) -> Arrived:
     """The stored row of `message`, or a new one that is not stored yet: its decision stores it, or `store` does.
     `known`: the answer to `arrival`, if it was asked just now."""
-    sequence, stored = known or arrival(message).now()
-    return Arrived(Command.objects.get(pk=_key(message)) if stored else _row(message, now), stored, sequence)
+    before, stored = known or arrival(message).now()
+    return Arrived(Command.objects.get(pk=_key(message)) if stored else _row(message, now), stored, before)
 
 
 def _key(message: TradeCommand) -> UUID:
@@ -68,13 +72,18 @@ def _row(message: TradeCommand, now: datetime) -> Command:
         amount_type=message.amount_type.value,
         amount=message.amount if message.amount.is_finite() else ZERO,
         conditions=raw["conditions"],
-        decision={"venues": raw["venues"]} if message.venues else {},
+        decision=_given(raw),
         expires_at=message.expires_at,
         root_id=message.root_id,
         stages=raw["stages"],
         seen_at=message.seen_at,
         created_at=now,
     )
+
+
+def _given(raw: dict[str, Any]) -> dict[str, Any]:
+    """What the command brings along for its decision and its receipt."""
+    return {name: raw[name] for name in GIVEN if raw.get(name)}
 
 
 def deny(*, command: TradeCommand, code: str, reason: str, now: datetime) -> Outcome:

@@ -1,28 +1,94 @@
-"""Changing limits: a user's own policy."""
+"""Changing limits and the kill switch, of one user or the platform: whatever the way, a row says who did it and why."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
-from apps.trading.models import RiskPolicy
+from apps.trading.domain.numbers import plain
+from apps.trading.models import PolicyChange, RiskPolicy, Way
+from tradebot.contracts.errors import InvalidField
+from tradebot.contracts.values import KillSwitch
 
-FIELDS = ("max_daily_loss", "position_limit", "cooling_period", "blacklist", "kill_switch")
+FIELDS = (
+    "max_daily_loss",
+    "position_limit",
+    "cooling_period",
+    "blacklist",
+    "max_order_rate",
+    "max_depth_share",
+    "max_price_move",
+    "kill_switch",
+)
+LONGEST_REASON = 500
 
 
-def policy_of(user_id: UUID) -> RiskPolicy:
-    """The user's policy; one without limits, not stored, if they never set any."""
-    return RiskPolicy.objects.filter(user_id=user_id).first() or RiskPolicy(user_id=user_id)
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who changes something, and where. `user_id` is None for someone at the server's own console."""
+
+    name: str
+    way: Way
+    user_id: UUID | None = None
+
+
+def policy_of(user_id: UUID | None) -> RiskPolicy:
+    """The user's policy, or the platform's for None; one without limits, not stored, if nobody ever set any."""
+    return RiskPolicy.objects.filter(_of(user_id)).first() or RiskPolicy(user_id=user_id)
 
 
 @transaction.atomic
-def change_policy(*, user_id: UUID, changes: dict[str, Any]) -> RiskPolicy:
-    """Set these fields (of FIELDS, already validated) of the user's policy; the next order obeys them."""
-    RiskPolicy.objects.get_or_create(user_id=user_id)
-    policy = RiskPolicy.objects.select_for_update().get(user_id=user_id)
+def change_policy(
+    *, user_id: UUID | None, changes: dict[str, Any], by: By, now: datetime, reason: str = ""
+) -> RiskPolicy:
+    """Set these fields (of FIELDS, already validated) of the user's policy, or of the platform's for None.
+
+    What is decided after the commit obeys them. Every real change leaves one PolicyChange.
+    """
+    RiskPolicy.objects.filter(_of(user_id)).get_or_create(defaults={"user_id": user_id})
+    policy = RiskPolicy.objects.select_for_update().get(_of(user_id))
+    told = {}
     for name in FIELDS:
-        setattr(policy, name, changes.get(name, getattr(policy, name)))
-    policy.save()
+        before, after = getattr(policy, name), changes.get(name, getattr(policy, name))
+        if before != after:
+            told[name] = [_plain(before), _plain(after)]
+            setattr(policy, name, after)
+    if told:
+        policy.save()
+        PolicyChange.objects.create(
+            user_id=user_id,
+            by_id=by.user_id,
+            by_name=by.name,
+            way=by.way.value,
+            changes=told,
+            reason=reason[:LONGEST_REASON],
+            at=now,
+        )
     return policy
+
+
+def switch(*, user_id: UUID | None, state: KillSwitch, by: By, reason: str, now: datetime) -> RiskPolicy:
+    """Turn the kill switch of a user, or of the platform for None. Raises InvalidField without a reason: whoever finds
+    everything halted must be able to read why."""
+    if not reason.strip():
+        raise InvalidField("reason", "say why: others will ask")
+    return change_policy(user_id=user_id, changes={"kill_switch": state.value}, by=by, reason=reason.strip(), now=now)
+
+
+def last_switch(user_id: UUID | None) -> PolicyChange | None:
+    """The last change of a kill switch, by whomever."""
+    return PolicyChange.objects.filter(_of(user_id), changes__has_key="kill_switch").first()
+
+
+def _of(user_id: UUID | None) -> Q:
+    return Q(user__isnull=True) if user_id is None else Q(user_id=user_id)
+
+
+def _plain(value: Any) -> Any:
+    return plain(value) if isinstance(value, Decimal) else value

@@ -20,9 +20,12 @@ from tradebot import sql
 from tradebot.contracts.values import ZERO, KillSwitch
 
 _LIVE = [status.value for status in LIVE]
+_MINUTE = timedelta(minutes=1)
 
 _ARRIVAL = """
 SELECT coalesce((SELECT sequence FROM trading_account WHERE credential_id = %s), 0),
+       EXISTS (SELECT 1 FROM trading_riskpolicy
+               WHERE (user_id = %s OR user_id IS NULL) AND max_depth_share IS NOT NULL),
        EXISTS (SELECT 1 FROM trading_command WHERE id = %s)
 """
 # PostgreSQL is to keep the plan, which takes it longer than the work: it does so if it sees the partial index (states
@@ -40,7 +43,12 @@ WHERE credential_id = %s AND sequence > %s AND sequence < 9223372036854775807 AN
 GROUP BY pair, side
 """  # noqa: S608 - made of the names of states
 _POLICIES = """
-SELECT user_id, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch
+SELECT user_id, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch,
+       max_order_rate, max_depth_share, max_price_move,
+       CASE WHEN max_order_rate IS NULL THEN 0 ELSE (
+           SELECT count(*) FROM trading_order
+           WHERE user_id = %s AND created_at > %s AND credential_id = %s AND leg <> 'protect'
+               AND status <> 'NOT_PLACED') END
 FROM trading_riskpolicy WHERE user_id = %s OR user_id IS NULL ORDER BY user_id NULLS FIRST
 """
 _POSITION_FIELDS = (
@@ -71,24 +79,45 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What the account's own rows say and the limits on it, read under its lock. `sequence`: its count since then."""
+    """What the account's own rows say and the limits on it, read under its lock. `sequence`: its count since then;
+    `orders_lately`: its entries and exits of the last minute, counted only where a policy limits them."""
 
     sequence: int
     orders: Sequence[Promise]
     position: Position | None
     policies: Sequence[Limits]
+    orders_lately: int = 0
 
     @property
     def held(self) -> Decimal:
         return self.position.amount if self.position else ZERO
 
 
-def arrival(credential_id: UUID | str, command_id: UUID) -> sql.Reading[tuple[int, bool]]:
-    """The account's count (0: never used), and whether the command is stored."""
-    return sql.Reading((_ARRIVAL, [credential_id, command_id]), lambda rows: rows[0])
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What has to be known before the venue is asked: the account's count (0: never used), and whether a policy wants
+    the book looked at."""
+
+    sequence: int
+    book: bool
 
 
-def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, since: int) -> Stand:
+def arrival(credential_id: UUID | str, user_id: UUID | str, command_id: UUID) -> sql.Reading[tuple[Before, bool]]:
+    """What has to be known before the venue is asked, and whether the command is stored."""
+    return sql.Reading((_ARRIVAL, [credential_id, user_id, command_id]), _arrived)
+
+
+def before(credential_id: UUID, user_id: UUID) -> Before:
+    """As `arrival`, of a command that is stored."""
+    return arrival(credential_id, user_id, credential_id).now()[0]
+
+
+def _arrived(rows: list[Any]) -> tuple[Before, bool]:
+    sequence, book, stored = rows[0]
+    return Before(sequence, book), stored
+
+
+def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, since: int, now: datetime) -> Stand:
     """Lock the account as `outcomes.lock` does, and read all that a decision about this coin needs.
 
     `orders` are those that are not at their end, or ended after the account's count was `since`; `policies` the
@@ -98,9 +127,11 @@ def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, s
         (LOCK, [credential_id, user_id]),
         (_PROMISES, [credential_id, credential_id, since]),
         (_POSITION, [credential_id, coin, quote]),
-        (_POLICIES, [user_id]),
+        (_POLICIES, [user_id, now - _MINUTE, credential_id, user_id]),
     )
-    return Stand(sequence, [Promise(*row) for row in orders], _position(position), [_limits(row) for row in policies])
+    lately = max((row[-1] for row in policies), default=0)
+    limits = [_limits(row[:-1]) for row in policies]
+    return Stand(sequence, [Promise(*row) for row in orders], _position(position), limits, lately)
 
 
 def locked_position(credential_id: UUID, user_id: UUID, coin: str, quote: str) -> tuple[int, Position | None]:
@@ -122,11 +153,14 @@ def _position(rows: Sequence[Any]) -> Position | None:
 
 
 def _limits(row: Sequence[Any]) -> Limits:
-    owner, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch = row
+    owner, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch, rate, share, move = row
     return Limits(
         scope="user" if owner else "platform",
         max_daily_loss=max_daily_loss,
         position_limit=position_limit,
+        order_rate=rate,
+        depth_share=share,
+        price_move=move,
         cooling=timedelta(minutes=cooling_period),
         blacklist=frozenset(json.loads(blacklist)),
         kill_switch=KillSwitch(kill_switch),

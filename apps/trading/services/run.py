@@ -15,9 +15,10 @@ from apps.trading.domain.states import IN_DOUBT, LIVE, TERMINAL, WORKING, Comman
 from apps.trading.models import Command, Order, Position
 from apps.trading.services import guard_plan, guards
 from apps.trading.services.book import conclude, may_try_again
-from apps.trading.services.decide import attempted, conditions, count_of, decide, look, refusal
+from apps.trading.services.decide import attempted, conditions, decide, look, refusal
 from apps.trading.services.intake import Arrival, close, receive, store
 from apps.trading.services.outcomes import EXIT_GRACE, PROOF_AFTER, Clock, Outcome, Overtaken, lock, outcome
+from apps.trading.services.reads import Before, before
 from apps.trading.services.submit import LANES, ask, send
 from tradebot.contracts.errors import InvalidField, VenueUnavailable
 from tradebot.contracts.lanes import using
@@ -48,7 +49,7 @@ def execute(
         if arrived.stored:
             return carry_on(arrived.row, venue=venue, now=now, permit=permit)
         try:
-            return _start(arrived.row, venue, now, arrived.sequence)
+            return _start(arrived.row, venue, now, arrived.before)
         except VenueUnavailable:
             # As it came: the row at hand may carry a decision that was rolled back.
             store(receive(command, now()).row)
@@ -68,7 +69,7 @@ def _carry_on(command: Command, venue: Venue, now: Clock, permit: Permit) -> Out
         return _protect(command, venue, now)
     order = _last(command)
     if order is None:
-        return _start(command, venue, now, count_of(command.credential_id))
+        return _start(command, venue, now, before(command.credential_id, command.user_id))
     order = _further(order, venue, now)
     if may_try_again(order, now()):
         return _again(order, venue, now, permit)
@@ -82,7 +83,7 @@ def _again(order: Order, venue: Venue, now: Clock, permit: Permit) -> Outcome:
     denial = permit(order.command) if order.leg == Leg.ENTRY else None
     if denial is not None:
         return refuse(order.command, denial, venue=venue, now=now)
-    return _attempt(order.command, order.attempt + 1, venue, now, count_of(order.credential_id))
+    return _attempt(order.command, order.attempt + 1, venue, now, before(order.credential_id, order.user_id))
 
 
 def refuse(command: Command, denial: Denial, *, venue: Venue, now: Clock) -> Outcome:
@@ -115,14 +116,14 @@ def _further(order: Order, venue: Venue, now: Clock) -> Order:
 # --- a new attempt ---------------------------------------------------------------------------------------------------
 
 
-def _start(command: Command, venue: Venue, now: Clock, sequence: int) -> Outcome:
+def _start(command: Command, venue: Venue, now: Clock, known: Before) -> Outcome:
     if command.leg == Leg.PROTECT:
         return _protect(store(command), venue, now)
-    return _attempt(command, 1, venue, now, sequence)
+    return _attempt(command, 1, venue, now, known)
 
 
-def _attempt(command: Command, number: int, venue: Venue, now: Clock, sequence: int) -> Outcome:
-    seen = refusal(command, now()) or look(venue, command, sequence)
+def _attempt(command: Command, number: int, venue: Venue, now: Clock, known: Before) -> Outcome:
+    seen = refusal(command, now()) or look(venue, command, known)
     if isinstance(seen, Denial):
         return _denied(command, seen, number, venue, now)
     try:

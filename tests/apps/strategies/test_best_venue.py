@@ -226,3 +226,14 @@ def test_the_api_takes_it_shows_it_and_names_what_is_wrong(alice: User, speaking
     assert made.json()["venue"] == "best"
     assert wrong.status_code == 400
     assert "best" in problems(wrong)["venue"]
+
+
+def test_a_command_carries_the_price_that_its_signal_found(alice: User) -> None:
+    snapshots.put_ticker("paper", Ticker(BTC, Decimal(29999), Decimal(30001), Decimal(30000), datetime.now(UTC)))
+    services.create(user_id=alice.pk, raw=ANYTHING)
+    assert commanded().signal_price == 30001
+
+
+def test_a_price_that_nobody_knows_is_left_out(alice: User) -> None:
+    services.create(user_id=alice.pk, raw=ANYTHING)
+    assert commanded().signal_price is None

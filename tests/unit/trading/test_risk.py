@@ -22,6 +22,9 @@ STRICT = Limits(
     cooling=timedelta(days=1),
     blacklist=frozenset({"BTC"}),
     kill_switch=KillSwitch.HALTED,
+    order_rate=1,
+    depth_share=Decimal("0.01"),
+    price_move=Decimal("0.01"),
 )
 ENTRY = Numbers(Leg.ENTRY, "BTC", NOW, NOW + timedelta(minutes=5), cost=Decimal(100))
 
@@ -44,6 +47,14 @@ def failed(policy: Limits, numbers: Numbers = ENTRY) -> str | None:
         (replace(FREE, cooling=timedelta(minutes=10)), replace(ENTRY, last_entry_at=NOW - timedelta(minutes=9)),
          "cooling_period"),
         (FREE, replace(ENTRY, expires_at=NOW - timedelta(seconds=1)), "stale"),
+        (replace(FREE, order_rate=3), replace(ENTRY, orders_lately=3), "max_order_rate"),
+        (replace(FREE, depth_share=Decimal(10)), replace(ENTRY, depth=Decimal(999)), "max_depth_share"),
+        (replace(FREE, depth_share=Decimal(10)), ENTRY, "max_depth_share"),
+        (replace(FREE, price_move=Decimal(2)), replace(ENTRY, signal_price=Decimal(100), price=Decimal("102.01")),
+         "max_price_move"),
+        (replace(FREE, price_move=Decimal(2)), replace(ENTRY, signal_price=Decimal(100), price=Decimal("97.99")),
+         "max_price_move"),
+        (replace(FREE, price_move=Decimal(2)), replace(ENTRY, price=Decimal(100)), "max_price_move"),
     ],
 )  # fmt: skip
 def test_each_limit_stops_an_entry_and_says_so(policy: Limits, numbers: Numbers, name: str) -> None:
@@ -87,3 +98,16 @@ def test_the_stricter_of_two_policies_decides() -> None:
 
 def test_the_day_starts_at_the_users_own_midnight() -> None:
     assert day_start(NOW, "Asia/Tokyo") == datetime(2025, 12, 31, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("policy", "numbers"),
+    [
+        (replace(FREE, order_rate=3), replace(ENTRY, orders_lately=2)),
+        (replace(FREE, depth_share=Decimal(10)), replace(ENTRY, depth=Decimal(1000))),
+        (replace(FREE, price_move=Decimal(2)), replace(ENTRY, signal_price=Decimal(100), price=Decimal(102))),
+        (replace(FREE, price_move=Decimal(2)), replace(ENTRY, signal_price=Decimal(100), price=Decimal(98))),
+    ],
+)  # fmt: skip
+def test_what_is_just_within_a_limit_passes(policy: Limits, numbers: Numbers) -> None:
+    assert failed(policy, numbers) is None
