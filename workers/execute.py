@@ -106,8 +106,9 @@ def _refusal(
     if str(account.user_id) != user_id:
         return Denial("foreign_credential", "the credential is not this user's; choose one of yours in the strategy")
     if account.status != ACTIVE:
+        why = f" ({account.reason})" if account.reason else ""
         return Denial(
-            "credential_not_active", f"the credential is {account.status}; its keys must be checked and accepted"
+            "credential_not_active", f"the credential is {account.status}{why}; its keys must be checked and accepted"
         )
     if not account.owner_is_active:
         return Denial("user_not_active", "the user was deactivated; an operator must activate them again")

@@ -25,7 +25,7 @@ READ = 4_000
 @stage("features")
 def features(batch: list[CleanPost]) -> list[Features]:
     """One Features for each post without pictures."""
-    return _with_vectors(
+    return with_vectors(
         [
             Features(
                 id=_id(post.post_id),
@@ -57,7 +57,7 @@ def features_of_images(batch: list[OCRResult]) -> list[Features]:
     missing = by_post.keys() - {str(post_id) for post_id in posts}
     if missing:
         raise TransientError(f"post {min(missing)} is not recorded yet")
-    return _with_vectors([_of_images(posts[UUID(post_id)], images) for post_id, images in by_post.items()])
+    return with_vectors([_of_images(posts[UUID(post_id)], images) for post_id, images in by_post.items()])
 
 
 def _of_images(post: PostView, results: Sequence[OCRResult]) -> Features:
@@ -81,7 +81,7 @@ def _of_images(post: PostView, results: Sequence[OCRResult]) -> Features:
     )
 
 
-def _with_vectors(posts: Sequence[Features]) -> list[Features]:
+def with_vectors(posts: Sequence[Features]) -> list[Features]:
     """One embedding run and one search for the whole batch."""
     vectors = embedder().embed([post.text[:READ] for post in posts])
     nearest = selectors.nearest(vectors)

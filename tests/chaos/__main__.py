@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.chaos import report
+from tests.chaos import negative, report
 from tests.chaos.house import House, house
 from tests.chaos.mutants import NAMES, SHOWN_BY
 from tests.chaos.plan import KINDS, Plan, plan
@@ -17,11 +17,17 @@ from tradebot.embedded.errors import StackError
 from tradebot.embedded.layout import CHECKOUT
 
 SHOWN = 10
+ALL = "all"
+MUTANT_HELP = (
+    "spoil the product so; the run must fail. all: a short run of each, beside one of the same plan without it"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the seeds; 1 if any has a finding."""
     options = _options(arguments)
+    if options.mutant == ALL:
+        return negative.prove(options.first_seed, options.patience, options.out.with_name("chaos-mutants.json"))
     plans = [_plan(options, seed) for seed in range(options.first_seed, options.first_seed + options.seeds)]
     if options.plan:
         sys.stdout.write("\n".join(line for each in plans for line in _planned(each)) + "\n")
@@ -41,10 +47,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--mutant", choices=NAMES, default="", help="spoil the product so; the run must fail")
+    parser.add_argument("--mutant", choices=(*NAMES, ALL), default="", help=MUTANT_HELP)
     parser.add_argument("--signals", type=int, default=300)
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--faults", type=int, default=8)
+    parser.add_argument("--moves", type=int, default=24, help="moves of prices; a mutant's run has none")
     parser.add_argument("--only", nargs="+", choices=KINDS, help="kinds of fault (a mutant: those that show it)")
     parser.add_argument("--patience", type=float, default=STUCK_SECONDS, help="seconds without progress that mean lost")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "var" / "chaos.json")
@@ -54,7 +61,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _plan(options: argparse.Namespace, seed: int) -> Plan:
     only = tuple(options.only or SHOWN_BY.get(options.mutant, KINDS))
-    return plan(seed, signals=options.signals, users=options.users, faults=options.faults, only=only)
+    moves = 0 if options.mutant else options.moves
+    return plan(seed, signals=options.signals, users=options.users, faults=options.faults, only=only, moves=moves)
 
 
 def _planned(each: Plan) -> list[str]:

@@ -2,7 +2,8 @@
 own ledger, imports nothing of the product, and prints every contradiction between them as JSON.
 
 EXPECTED.json: {"database": url, "ledger": path, "poison": [root_id], "accounts": [{"credential", "api_key", "base",
-"symbol", "price", "step", "least", "limit", "roots": [root_id]}]}; numbers are texts.
+"symbol", "price", "step", "least", "limit", "jump", "guards": ["stop" | "profit"], "roots": [root_id]}]}; numbers are
+texts. `price`: the lowest that an order may be reckoned with; `jump`: how far prices moved, highest by lowest.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ IN_DOUBT = {"INTENT", "SUBMITTING", "UNKNOWN"}
 AT_VENUE = {"OPEN", "PARTIALLY_FILLED"}
 NEVER_THERE = {"REJECTED", "NOT_PLACED"}
 OPEN = {"new", "partially_filled"}
-STOPS = {"stop_loss", "stop_loss_limit", "trailing_stop", "take_profit", "take_profit_limit"}
+SIDES = {
+    "stop": {"stop_loss", "stop_loss_limit", "trailing_stop"},
+    "profit": {"take_profit", "take_profit_limit"},
+}
+STOPS = SIDES["stop"] | SIDES["profit"]
 RIGHTLY_DENIED = {
     *("nothing_held", "position_limit", "insufficient_balance", "below_min_amount", "below_min_notional"),
     *("bad_amount", "cooling_period"),
@@ -71,6 +76,7 @@ class Verdict:
     commands: int = 0
     orders: int = 0
     stops: int = 0
+    triggered: int = 0
     denied: dict[str, int] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
 
@@ -85,6 +91,7 @@ def judge(accounts: Iterable[Account], dead: Iterable[Row], poison: Iterable[str
         verdict.commands += sum(row["leg"] != "protect" for row in account.commands)
         verdict.orders += len(account.ledger_orders)
         verdict.stops += sum(row["status"] in OPEN for row in account.ledger_orders)
+        verdict.triggered += sum(_triggered(row) for row in account.ledger_orders)
         denied.update(row["code"] for row in account.commands if row["state"] == "DENIED")
         statuses.update(f"{row['leg']} {row['status']}" for row in account.orders)
     verdict.findings += _dead_letters(dead, set(poison))
@@ -126,7 +133,7 @@ def _orders(account: Account) -> Found:
         count, name = there[row["client_id"]], f"order {row['id']} client {row['client_id']}"
         if row["status"] in IN_DOUBT:
             yield LOST, f"a {row['leg']} order is still {row['status']}", name
-        elif row["status"] == "REJECTED" and row["leg"] != "protect":
+        elif row["status"] == "REJECTED" and row["leg"] != "protect" and not _overtaken(row, account):
             yield LOST, f"an {row['leg']} was sent and refused: {row['reason']}", name
         elif row["status"] in NEVER_THERE and count:
             yield DOUBLED, f"an order called {row['status']} is at the exchange {count} times", name
@@ -136,6 +143,16 @@ def _orders(account: Account) -> Found:
             yield DOUBLED, f"one order is at the exchange {count} times", name
         elif count and (row["status"] in AT_VENUE) != (status[row["client_id"]] in OPEN):
             yield LOST, f"{row['status']} here, {status[row['client_id']]} at the exchange", name
+
+
+def _overtaken(order: Row, account: Account) -> bool:
+    """Whether a refused sale was tried again, or a guard had sold its coins at that moment: both are right ends."""
+    later = any(row["command_id"] == order["command_id"] and row["id"] != order["id"] for row in account.orders)
+    return order["leg"] == "exit" and (later or any(_triggered(row) for row in account.ledger_orders))
+
+
+def _triggered(row: Row) -> bool:
+    return row["kind"] in STOPS and Decimal(row["filled"]) > 0
 
 
 def _once(account: Account) -> Found:
@@ -201,27 +218,43 @@ def _reservations(account: Account) -> Found:
 
 
 def _stops(account: Account) -> Found:
-    """All that is held is covered by stops at the exchange, as far as its filters allow; and nothing more is."""
+    """All that is held is guarded at the exchange on each side of the price that was asked for, as far as its filters
+    allow; and nothing more is. What a guard has sold is no longer held."""
     held, step = _held(account), Decimal(account.expected["step"])
     resting = [row for row in account.ledger_orders if row["status"] in OPEN and row["kind"] in STOPS]
-    covered = sum((Decimal(row["qty"]) - Decimal(row["filled"]) for row in resting), ZERO)
-    bare = held - covered
     # A remainder too small for an order of its own may stay behind with each guard; a whole position may not.
     least = Decimal(account.expected["least"]) if not resting else ZERO
     dust = max(step * max(1, len(resting)), least / Decimal(account.expected["price"]))
-    if bare >= dust:
-        yield UNPROTECTED, f"{bare.normalize():f} of {held.normalize():f} have no stop", "position"
-    if bare < 0:
-        yield BROKEN, f"stops cover {-bare.normalize():f} more than is held", "position"
+    for side in account.expected["guards"]:
+        bare = held - sum((_left(row) for row in resting if row["kind"] in SIDES[side]), ZERO)
+        if bare >= dust:
+            yield UNPROTECTED, f"{bare.normalize():f} of {held.normalize():f} have no {side}", "position"
+    if (over := _promised(resting) - held) > 0:
+        yield BROKEN, f"guards cover {over.normalize():f} more than is held", "position"
+
+
+def _left(row: Row) -> Decimal:
+    return Decimal(row["qty"]) - Decimal(row["filled"])
+
+
+def _promised(resting: Iterable[Row]) -> Decimal:
+    """What these orders can sell: of the two in a list (OCO) only one ever does."""
+    most: dict[str, Decimal] = {}
+    for row in resting:
+        name = f"list {row['list_id']}" if row["list_id"] else row["client_id"]
+        most[name] = max(most.get(name, ZERO), _left(row))
+    return sum(most.values(), ZERO)
 
 
 def _limit(account: Account) -> Found:
-    """The position limit held at every moment, by the executions alone and in their order."""
-    limit = Decimal(account.expected["limit"]) * Decimal("1.02")
+    """The position limit held at every purchase, by the executions alone and in their order. A price that moves may
+    be another one when the order fills than when it was decided."""
+    limit = Decimal(account.expected["limit"]) * Decimal("1.02") * Decimal(account.expected["jump"])
     held, most = ZERO, ZERO
     for row in sorted(account.ledger_fills, key=lambda fill: fill["id"]):
         held += _change(row, account.expected["base"])
-        most = max(most, held * Decimal(row["price"]))
+        if row["side"] == "buy":
+            most = max(most, held * Decimal(row["price"]))
     if most > limit:
         yield BROKEN, f"{most:.2f} was held, the limit is {account.expected['limit']}", "position"
 

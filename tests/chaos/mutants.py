@@ -23,9 +23,9 @@ def submit_before_commit() -> None:
     at_hand, answers = threading.local(), dict[Any, Any]()
     look, send = decide.look, run._send
 
-    def look_and_keep(venue: Any, command: Any, sequence: int) -> Any:
+    def look_and_keep(venue: Any, *more: Any) -> Any:
         at_hand.venue = venue
-        return look(venue, command, sequence)
+        return look(venue, *more)
 
     def decide_and_place(command: Any, seen: Any, attempt: int, now: Any) -> Any:
         try:
@@ -83,9 +83,11 @@ NAMES = tuple(MUTANTS)
 SHOWN_BY = {
     "submit_before_commit": ("child_killed_at_the_wire", "postgres_stopped_at_the_wire"),
     "resend_on_timeout": ("answers_lost",),
-    "forget_reservation": ("answers_lost",),
+    "forget_reservation": ("fills_late",),
 }
 """Kinds of fault that show each mutant soonest."""
+MEASURE = {"submit_before_commit": "doubled", "resend_on_timeout": "doubled", "forget_reservation": "broken"}
+"""What each mutant makes of orders: two, one that no row tells of, a limit passed."""
 
 
 def _replace(module: Any, name: str, by: Any) -> None:

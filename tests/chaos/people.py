@@ -10,14 +10,12 @@ from uuid import uuid4
 
 from msgspec import to_builtins
 
-from tests.chaos.plan import Plan, Post
+from tests.chaos.plan import PROTECTIONS, Plan, Post
 
 DEPOSIT = Decimal(1000)
 LIMIT = Decimal(250)
-ACTIONS = {
-    "bullish": {"percentage": 20, "max_amount": 100, "stop_loss": 10},
-    "bearish": {"percentage": 50, "stop_loss": 8},
-}
+_BULLISH = {"percentage": 20, "max_amount": 100}
+_BEARISH = {"percentage": 50}
 _BUY = "Buying more ${coin} right now, this is going to the moon"
 _SELL = "Sell ${coin} now, it is going to crash hard"
 
@@ -30,14 +28,16 @@ class Person:
     pair: str
     credential_id: str
     api_key: str
+    protection: str
 
 
 def people(plan: Plan) -> list[Person]:
     """Open every account of the plan; names are new each time, so that seeds may share a database."""
-    return [_person(f"c{plan.seed}-{number}-{uuid4().hex[:6]}", pair) for number, pair in enumerate(plan.pairs)]
+    terms = enumerate(zip(plan.pairs, plan.protections, strict=True))
+    return [_person(f"c{plan.seed}-{number}-{uuid4().hex[:6]}", *each) for number, each in terms]
 
 
-def _person(name: str, pair: str) -> Person:
+def _person(name: str, pair: str, protection: str) -> Person:
     from django.utils import timezone
 
     from apps.accounts import services as vault
@@ -50,10 +50,15 @@ def _person(name: str, pair: str) -> Person:
     by = trading.By("chaos", Way.COMMAND)
     trading.change_policy(user_id=trader.user_id, changes={"position_limit": LIMIT}, by=by, now=timezone.now())
     watched = {"twitter_users": [name], "coins": [pair.partition("/")[0]]}
-    raw = {"name": name, "watch_list": watched, "actions": ACTIONS, "cooldown_minutes": 0}
+    raw = {"name": name, "watch_list": watched, "actions": _actions(protection), "cooldown_minutes": 0}
     strategies.create(user_id=trader.user_id, raw=raw)
     key = vault.open_credential(trader.credential_id).api_key
-    return Person(name, pair, str(trader.credential_id), key)
+    return Person(name, pair, str(trader.credential_id), key, protection)
+
+
+def _actions(protection: str) -> dict[str, dict[str, int]]:
+    guard = PROTECTIONS[protection]
+    return {"bullish": _BULLISH | guard, "bearish": _BEARISH | guard}
 
 
 def message(post: Post, person: Person, number: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ SLOW_TO_HEAL = frozenset({"rabbitmq_killed"})
 KINDS = (
     "child_killed", "child_killed_at_the_wire", "worker_killed", "streams_killed", "rabbitmq_killed", "valkey_killed",
     "postgres_stopped", "postgres_stopped_at_the_wire", "exchange_killed", "link_cut", "link_slow", "link_half_open",
-    "answers_lost", "exchange_fault",
+    "answers_lost", "exchange_fault", "fills_late",
 )  # fmt: skip
 
 EXCHANGE_FAULTS = (
@@ -25,6 +26,20 @@ EXCHANGE_FAULTS = (
     "rate_limit", "ban", "fill_later", "stream_drop", "stream_lose", "stream_repeat", "stream_swap",
 )  # fmt: skip
 """Names of the paper exchange's own faults: accepted or not, and what the client is told of it."""
+
+
+PROTECTIONS = {
+    "stop": {"stop_loss": 10},
+    "pair": {"stop_loss": 10, "take_profit": 8},
+    "trailing": {"trailing_stop": 7},
+    "trailing_pair": {"trailing_stop": 7, "take_profit": 8},
+    "profit": {"take_profit": 8},
+}
+"""What a user's strategy puts round its positions, in percent: near enough for the moves of a plan to trigger it."""
+
+WIDEST_STOP = Decimal(10)
+MOVE = (86, 114)
+"""Percent of a pair's first price that a move may set: some moves pass the stops and the profits, some do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,15 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """The price of `pair` is set to `percent` of its first one after so many ended commands."""
+
+    after: int
+    pair: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything random about a seed."""
 
@@ -58,18 +82,43 @@ class Plan:
     posts: tuple[Post, ...]
     poison: int
     faults: tuple[Fault, ...]
+    protections: tuple[str, ...]
+    moves: tuple[Move, ...]
+
+    def lowest(self) -> Decimal:
+        """The lowest share of its first price that any pair is given."""
+        return Decimal(min((move.percent for move in self.moves), default=100)) / 100
+
+    def widest(self) -> Decimal:
+        """The highest price of a pair by its lowest, at most."""
+        return Decimal(max((move.percent for move in self.moves), default=100)) / 100 / self.lowest()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def plan(seed: int, *, signals: int, users: int, faults: int, only: tuple[str, ...] = KINDS) -> Plan:
+def plan(seed: int, *, signals: int, users: int, faults: int, only: tuple[str, ...] = KINDS, moves: int = 0) -> Plan:
     """The plan of `seed`: the same arguments give the same plan. `only`: the kinds of fault to draw from."""
     random = Random(seed)
     pairs = tuple(random.choice(PAIRS) for _ in range(users))
     return Plan(
-        seed, pairs, _posts(random, signals, users), random.randint(1, 3), _faults(random, signals, faults, only)
+        seed=seed,
+        pairs=pairs,
+        posts=_posts(random, signals, users),
+        poison=random.randint(1, 3),
+        faults=_faults(random, signals, faults, only),
+        protections=tuple(random.choice(list(PROTECTIONS)) for _ in range(users)),
+        moves=_moves(random, signals, moves),
     )
+
+
+def _moves(random: Random, signals: int, count: int) -> tuple[Move, ...]:
+    """Every pair starts where it was listed: the seed before may have left it elsewhere."""
+    if not count:
+        return ()
+    moments = sorted(random.choices(range(1, signals * 9 // 10), k=count))
+    moved = [Move(after, random.choice(PAIRS), random.randint(*MOVE)) for after in moments]
+    return (*(Move(0, pair, 100) for pair in PAIRS), *moved)
 
 
 def _posts(random: Random, signals: int, users: int) -> tuple[Post, ...]:

@@ -32,7 +32,8 @@ def lines(outcome: Outcome) -> list[str]:
     rest = "" if outcome.quiet else ", did NOT come to rest"
     return [
         f"seed {outcome.plan.seed}: {verdict['commands']} commands, {verdict['orders']} orders at the exchange, "
-        f"{verdict['stops']} stops; {told}{rest}; {outcome.seconds:.0f} s",
+        f"{verdict['stops']} guards, {verdict['triggered']} triggered, {outcome.moved} moves of prices; "
+        f"{told}{rest}; {outcome.seconds:.0f} s",
         *(f"    {_struck(each)}" for each in outcome.struck),
         f"    denied {verdict['denied']}, orders {verdict['statuses']}",
     ]
@@ -57,6 +58,7 @@ def summary(outcomes: Sequence[Outcome], mutant: str) -> dict[str, Any]:
         "mutant": mutant,
         "commands": sum(outcome.verdict["commands"] for outcome in outcomes),
         "orders": sum(outcome.verdict["orders"] for outcome in outcomes),
+        "triggered": sum(outcome.verdict["triggered"] for outcome in outcomes),
         "faults": sum(len(outcome.struck) for outcome in outcomes),
         **{kind: total[kind] for kind in KINDS},
         "redelivered": round(100 * again / messages, 3) if messages else 0.0,

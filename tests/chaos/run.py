@@ -11,11 +11,13 @@ from typing import Any
 
 from django.db import connections
 
+from apps.exchanges.paper.listing import default_listings
+from apps.exchanges.paper.trade import Listing
 from tests.chaos import people as cast
 from tests.chaos import story
 from tests.chaos.house import House
 from tests.chaos.people import LIMIT, Person
-from tests.chaos.plan import Fault, Plan
+from tests.chaos.plan import WIDEST_STOP, Fault, Move, Plan
 from tests.chaos.progress import Progress
 from tests.chaos.redelivered import Deliveries
 from tests.chaos.strike import Striker
@@ -24,6 +26,15 @@ from tradebot.embedded.layout import CHECKOUT
 
 WINDOW = 40
 """Posts under way at once: enough for every queue to hold something when a fault strikes."""
+
+GUARDS = {
+    "stop": ["stop"],
+    "pair": ["stop", "profit"],
+    "trailing": ["stop"],
+    "trailing_pair": ["stop", "profit"],
+    "profit": ["profit"],
+}
+"""Which sides of the price must stand guarded at the exchange, for each kind of protection."""
 
 BATCH = 8
 LEDGER = "paper.sqlite3"
@@ -56,6 +67,7 @@ class Outcome:
     deliveries: Deliveries
     seconds: float
     quiet: bool
+    moved: int = 0
 
 
 @dataclass
@@ -73,6 +85,7 @@ class Run:
     _hit: set[str] = field(default_factory=set)
     _poison: list[str] = field(default_factory=list)
     _ended: set[str] = field(default_factory=set)
+    _moved: int = 0
 
     def play(self) -> Outcome:
         """Play the plan to its end and have it judged."""
@@ -86,13 +99,14 @@ class Run:
         verdict = self._judged()
         seconds = time.monotonic() - began
         deliveries = self.house.links.deliveries() - before
-        return Outcome(self.plan, self._struck, len(self._hit), verdict, deliveries, seconds, quiet)
+        return Outcome(self.plan, self._struck, len(self._hit), verdict, deliveries, seconds, quiet, self._moved)
 
     # --- driving -----------------------------------------------------------------------------------------------------
 
     def _drive(self) -> bool:
         """Send posts, strike when it is time; whether every post's command came to its end."""
         striker, faults, next_post = Striker(self.house), list(self.plan.faults), 0
+        moves = list(self.plan.moves)
         moved, count = time.monotonic(), -1
         while True:
             self._look()
@@ -102,6 +116,8 @@ class Run:
                 return True
             if time.monotonic() - moved > self.patience:
                 return False
+            while moves and moves[0].after <= count:
+                self._move(striker, moves.pop(0))
             if len(self._sent) - count < WINDOW and next_post < len(self.plan.posts):
                 next_post = self._publish(next_post)
             elif not faults or faults[0].after > count:
@@ -145,6 +161,10 @@ class Run:
             item = cast.poison()
             self._poison.append(item["root_id"])
             publisher.send([publisher.Parcel("crawler_data", "twitter.text", "tradebot.clean", [item])])
+
+    def _move(self, striker: Striker, move: Move) -> None:
+        price = self._listing(move.pair).price * move.percent / 100
+        self._moved += striker.move(move, f"{price.normalize():f}")
 
     def _strike(self, striker: Striker, fault: Fault) -> None:
         waiting = self._sent.keys() - self._ended
@@ -191,20 +211,23 @@ class Run:
         }
 
     def _account(self, number: int, person: Person) -> dict[str, Any]:
-        from apps.exchanges.paper.listing import default_listings
-
-        listing = default_listings()[person.pair.replace("/", "")]
+        listing = self._listing(person.pair)
         return {
             "credential": person.credential_id,
             "api_key": person.api_key,
             "base": listing.base,
             "symbol": listing.symbol,
-            "price": str(listing.price),
+            "price": str(listing.price * self.plan.lowest() * (100 - WIDEST_STOP) / 100),
             "step": str(listing.step),
             "least": str(listing.min_notional),
             "limit": str(LIMIT),
+            "jump": str(self.plan.widest()),
+            "guards": GUARDS[person.protection],
             "roots": [root for root, user in self._sent.items() if user == number],
         }
+
+    def _listing(self, pair: str) -> Listing:
+        return default_listings()[pair.replace("/", "")]
 
     def story(self, finding: dict[str, Any]) -> list[str]:
         """What happened to whom a finding is about."""

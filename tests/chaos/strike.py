@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx
 
 from tests.chaos.house import House
-from tests.chaos.plan import Fault
+from tests.chaos.plan import Fault, Move
 from tests.chaos.proxy import Mode
 
 ORDER = b"POST /api/v3/order"
@@ -16,6 +16,9 @@ WIRE_SECONDS = 8.0
 """How long an order on the wire is waited for, when a fault is to strike at that moment."""
 
 _SLOW_ANSWER = 3.0
+LATE = 10
+LATE_SECONDS = 6.0
+"""Longer than the next posts of the same user need to become orders."""
 
 
 class Striker:
@@ -38,10 +41,18 @@ class Striker:
             "link_half_open": self._link("half_open"),
             "answers_lost": self._answers_lost,
             "exchange_fault": self._exchange_fault,
+            "fills_late": self._exchange_fault,
         }
 
     def strike(self, fault: Fault) -> str:
         return self._ways[fault.kind](fault)
+
+    def move(self, move: Move, price: str) -> bool:
+        """Set a pair's price; whether the exchange was there to take it."""
+        try:
+            return self._asked("price", {"pair": move.pair, "price": price}).is_success
+        except httpx.HTTPError:
+            return False
 
     def _link(self, mode: str) -> Callable[[Fault], str]:
         def turn(fault: Fault) -> str:
@@ -70,13 +81,14 @@ class Striker:
     def _exchange_fault(self, fault: Fault) -> str:
         """One of the exchange's own, through its operator's door; skipped where it has none of that name."""
         try:
-            answer = httpx.post(self._door(), json=_rule(fault), headers=self._operator(), timeout=5)
+            answer = self._asked("faults", _rule(fault))
         except httpx.HTTPError as error:
             return f"skipped: {type(error).__name__}"
         return "done" if answer.is_success else f"skipped: {answer.status_code} {answer.text[:80]}"
 
-    def _door(self) -> str:
-        return f"{self._house.direct.paper_exchange}/paper/faults"
+    def _asked(self, what: str, body: dict[str, Any]) -> httpx.Response:
+        door = f"{self._house.direct.paper_exchange}/paper/{what}"
+        return httpx.post(door, json=body, headers=self._operator(), timeout=5)
 
     def _operator(self) -> dict[str, Any]:
         return {"Authorization": f"Bearer {self._house.secrets['PAPER_EXCHANGE_TOKEN']}"}
@@ -89,6 +101,8 @@ def _told(done: bool) -> str:
 def _rule(fault: Fault) -> dict[str, Any]:
     """The fault in the words of the exchange's operator's door: orders' requests, or the stream's reports of them."""
     milliseconds = int(fault.seconds * 1000)
+    if fault.kind == "fills_late":
+        return _late(fault)
     rule: dict[str, Any] = {"kind": fault.target, "times": fault.count}
     if fault.target.startswith("stream_"):
         return rule | {"path": "executionReport"}
@@ -96,3 +110,9 @@ def _rule(fault: Fault) -> dict[str, Any]:
     if fault.target == "fill_later":
         return rule | {"fill_ms": milliseconds}
     return rule | ({"answer_ms": milliseconds} if fault.target == "delay" else {})
+
+
+def _late(fault: Fault) -> dict[str, Any]:
+    """Many orders in a row are acknowledged and fill seconds later: all that time only reservations tell of them."""
+    rule: dict[str, Any] = {"kind": "fill_later", "path": "/api/v3/order", "method": "POST"}
+    return rule | {"times": LATE * fault.count, "fill_ms": int(LATE_SECONDS * 1000)}

@@ -17,6 +17,8 @@ EXPECTED = {
     "step": "1",
     "least": "5",
     "limit": "250",
+    "jump": "1",
+    "guards": ["stop"],
     "roots": ["post-1"],
 }
 
@@ -35,7 +37,15 @@ def _fill(**changes: Any) -> dict[str, Any]:
 
 
 def _there(**changes: Any) -> dict[str, Any]:
-    return {"client_id": "k1", "kind": "market", "status": "filled", "qty": "1000", "filled": "1000", **changes}
+    return {
+        "client_id": "k1",
+        "kind": "market",
+        "status": "filled",
+        "qty": "1000",
+        "filled": "1000",
+        "list_id": 0,
+        **changes,
+    }
 
 
 def _traded(**changes: Any) -> dict[str, Any]:
@@ -128,3 +138,49 @@ def test_a_dead_letter_is_a_loss_unless_it_is_poison() -> None:
     assert [finding.kind for finding in judge([], dead, ["p1"]).findings] == []
     assert [finding.kind for finding in judge([], dead, []).findings] == [LOST]
     assert [finding.kind for finding in judge([], [], ["p1"]).findings] == [BROKEN]
+
+
+PAIR = replace(
+    HEALTHY,
+    expected={**EXPECTED, "guards": ["stop", "profit"]},
+    orders=(*HEALTHY.orders, _order(id="o3", command_id="c2", client_id="k3", leg="protect", status="OPEN")),
+    ledger_orders=(
+        _there(),
+        {**STOP_THERE, "list_id": 4},
+        {**STOP_THERE, "client_id": "k3", "kind": "take_profit", "list_id": 4},
+    ),
+)
+
+
+def test_both_legs_of_a_pair_guard_the_same_coins() -> None:
+    assert judge([PAIR], [], []).findings == []
+
+
+def test_two_guards_of_the_same_coins_that_are_no_pair_could_sell_them_twice() -> None:
+    loose = tuple({**row, "list_id": 0} for row in PAIR.ledger_orders)
+
+    assert _kinds(replace(PAIR, ledger_orders=loose)) == {BROKEN}
+
+
+@pytest.mark.parametrize("gone", ["stop_loss", "take_profit"])
+def test_a_pair_without_one_of_its_legs_leaves_a_side_bare(gone: str) -> None:
+    left = tuple({**row, "status": "canceled"} if row["kind"] == gone else row for row in PAIR.ledger_orders)
+
+    assert UNPROTECTED in _kinds(replace(PAIR, ledger_orders=left))
+
+
+def test_a_triggered_stop_is_a_right_end() -> None:
+    sale = _traded(id=8, side="sell", qty="999", fee="0", fee_asset="USDT")
+    sold = replace(
+        HEALTHY,
+        orders=(_order(), {**STOP, "status": "FILLED", "reserved_base": Decimal(0)}),
+        fills=(_fill(), _fill(trade_id="8", amount=Decimal(999), fee=Decimal(0))),
+        position=Decimal(0),
+        ledger_orders=(_there(), {**STOP_THERE, "status": "filled", "filled": "999"}),
+        ledger_fills=(_traded(), sale),
+    )
+    refused = _order(id="o4", client_id="k4", command_id="c4", leg="exit", status="REJECTED")
+
+    assert _kinds(sold) == set()
+    assert _kinds(replace(sold, orders=(*sold.orders, refused))) == set()
+    assert LOST in _kinds(replace(HEALTHY, orders=(*HEALTHY.orders, refused)))

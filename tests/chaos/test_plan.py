@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chaos.plan import KINDS, SLOW_TO_HEAL, plan
+from tests.chaos.plan import KINDS, MOVE, PAIRS, PROTECTIONS, SLOW_TO_HEAL, plan
 
 
 @settings(deadline=None)
@@ -41,3 +41,21 @@ def test_twenty_seeds_hold_every_kind_of_fault() -> None:
     drawn = {fault.kind for seed in range(1, 21) for fault in plan(seed, signals=300, users=50, faults=8).faults}
 
     assert drawn == set(KINDS)
+
+
+def test_twenty_seeds_hold_every_kind_of_protection() -> None:
+    drawn = {kind for seed in range(1, 21) for kind in plan(seed, signals=300, users=50, faults=8).protections}
+
+    assert drawn == set(PROTECTIONS)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_prices_start_where_they_were_listed_and_move_in_order(seed: int) -> None:
+    made = plan(seed, signals=60, users=12, faults=6, moves=9)
+
+    assert {(move.pair, move.percent) for move in made.moves[: len(PAIRS)]} == {(pair, 100) for pair in PAIRS}
+    assert [move.after for move in made.moves] == sorted(move.after for move in made.moves)
+    assert all(MOVE[0] <= move.percent <= MOVE[1] for move in made.moves)
+    assert made.lowest() <= 1 <= made.lowest() * made.widest()
+    assert made.posts == plan(seed, signals=60, users=12, faults=6).posts

@@ -46,7 +46,9 @@ class ConfiguredCrawler(CrawlerPlugin, Protocol):
     `config_model`: a msgspec.Struct (forbid_unknown_fields) that a source's settings are checked against before they
     are stored; `init` gets them with secrets in place of their references. `state`: JSON, read after `fetch` has ended
     and stored once the broker has confirmed the posts, handed back as `config["state"]`. `deletions`: filled by
-    `fetch`. `notes`: what an operator should know although the run went well, by account or channel.
+    `fetch`. `notes`: what an operator should know although the run went well, by account or channel. `stored_media`
+    (a collection): pictures that it has put into the media storage itself, which its messages may name as
+    `media:<sha256>`.
     """
 
     config_model: type[msgspec.Struct]
@@ -229,8 +231,8 @@ class Venue(Protocol):
         ...
 
     def replace(self, pair: Pair, client_id: str, request: OrderRequest) -> VenueOrder:
-        """Cancel the order `client_id` and place `request`, both or neither. Raises as `place`. Only with
-        `features.replace`."""
+        """Cancel the order `client_id` and place `request`. Raises as `place`; a refusal may mean that the old order is
+        gone all the same, its words say so. Only with `features.replace`."""
         ...
 
     def place(self, request: OrderRequest) -> VenueOrder: ...

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import ccxt
 
 from apps.exchanges.adapters.ccxt_venue import RECEIVE_MS, CcxtVenue
-from apps.exchanges.adapters.failures import Dialect
+from apps.exchanges.adapters.failures import DUPLICATE, Dialect
 from apps.exchanges.adapters.noting import Noting
 from apps.exchanges.adapters.told import text
-from tradebot.contracts.errors import VenueError, VenueRejected, VenueUnknown
+from tradebot.contracts.errors import VenueError, VenueRejected, VenueUnavailable, VenueUnknown
 from tradebot.contracts.ports import Features, Fees, OrderRequest, VenueOrder
 from tradebot.contracts.values import Action, OrderType, Pair
 
 HALF_REPLACED = "-2021"
+PASSING = frozenset({"-1003", "-1015"})
+"""Too many requests, too many orders: of one part of a replacement nothing is to be seen in the HTTP status."""
+REFUSED = re.compile(r"-(?:1010|1013|1021|1022|11\d\d|2010|2014|2015)")
+"""Codes after which an order certainly does not stand, save a duplicate. Source: binance-spot-api-docs, errors.md."""
 
 
 class BinanceClient(Dialect, Noting, ccxt.binance):  # type: ignore[misc]
@@ -30,6 +36,12 @@ class BinanceClient(Dialect, Noting, ccxt.binance):  # type: ignore[misc]
     def get_exceptions_by_url(self, url: str, kind: str) -> Any:
         """ccxt knows the map by host name and would drop it at any other address."""
         return self.exceptions["spot"].get(kind, {})
+
+    def handle_errors(self, code: int, reason: str, *rest: Any) -> Any:
+        """Once a key has worked, ccxt takes -2015 for a ban that passes: one that lost its right to trade, or its
+        address, would be tried again and again."""
+        self.options["hasAlreadyAuthenticatedSuccessfully"] = False
+        return super().handle_errors(code, reason, *rest)
 
 
 def _signed_at(request: OrderRequest) -> dict[str, str]:
@@ -69,13 +81,13 @@ class BinanceVenue(CcxtVenue):
         return self._ordering(lambda: self._placed_oco(stop, profit))
 
     def replace(self, pair: Pair, client_id: str, request: OrderRequest) -> VenueOrder:
-        """POST order/cancelReplace with STOP_ON_FAILURE. Rejected: the old order was not cancelled and nothing was
-        placed. Unknown also where the old one is cancelled and the new one was refused: query both."""
+        """POST order/cancelReplace with STOP_ON_FAILURE. Refused or unavailable: the new order does not stand, and the
+        words say whether the old one is gone. Unknown: query both."""
         self._check(request)
         try:
             return self._ordering(lambda: self._replaced(client_id, request))
         except VenueError as error:
-            raise _half(error, self.client.told) from None
+            raise _in_part(error, self.client.told) from None
 
     def _placed_oco(self, stop: OrderRequest, profit: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
         above, below = (profit, stop) if stop.side is Action.SELL else (stop, profit)
@@ -140,14 +152,29 @@ _OCO_TYPES = {
 }
 
 
-def _half(error: VenueError, told: Any) -> VenueError:
-    """The error of a replacement that was carried out in part, with the words of the part that failed."""
+def _in_part(error: VenueError, told: Any) -> VenueError:
+    """The error of a replacement by what became of its parts: the answer's own code tells of neither."""
     parts = told.get("data") if isinstance(told, dict) else None
     if not isinstance(parts, dict):
         return error
-    cancelled = parts.get("cancelResult") == "SUCCESS"
-    failed = parts.get("newOrderResponse" if cancelled else "cancelResponse") or {}
-    words, code = str(failed.get("msg") or error.reason), str(failed.get("code") or error.code)
-    if cancelled:
-        return VenueUnknown(f"the old order is cancelled, the new one was refused: {words}", code)
-    return VenueRejected(f"the old order was not cancelled: {words}", code)
+    done = (parts.get("cancelResult"), parts.get("newOrderResult"))
+    if done == ("FAILURE", "NOT_ATTEMPTED"):
+        words, code = _said(parts.get("cancelResponse"), error)
+        return VenueRejected(f"nothing was placed, the old order was not cancelled: {words}", code)
+    if done == ("SUCCESS", "FAILURE"):
+        words, code = _said(parts.get("newOrderResponse"), error)
+        return _kind(words, code)(f"the old order is cancelled, the new one was refused: {words}", code)
+    return VenueUnknown(error.reason, error.code)
+
+
+def _said(part: Any, error: VenueError) -> tuple[str, str]:
+    """Words and code of one part of the answer."""
+    known = part if isinstance(part, Mapping) else {}
+    return str(known.get("msg") or error.reason), str(known.get("code") or error.code)
+
+
+def _kind(words: str, code: str) -> type[VenueError]:
+    """What it means for an order that it was refused so."""
+    if code in PASSING:
+        return VenueUnavailable
+    return VenueRejected if REFUSED.fullmatch(code) and not DUPLICATE.search(words) else VenueUnknown

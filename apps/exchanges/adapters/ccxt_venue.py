@@ -106,7 +106,7 @@ class CcxtVenue:
         return self._common.prices.get(pair, max_age, lambda: self._ticker(pair))
 
     def _ticker(self, pair: Pair) -> Ticker:
-        return told.ticker(self._read("fetch_ticker", str(pair)), pair, self.name)
+        return told.prices(self._read("fetch_ticker", str(pair)), pair)
 
     def depth(self, pair: Pair, max_age: float = 0) -> Depth:
         return self._common.books.get(pair, max_age, lambda: self._depth(pair))

@@ -22,7 +22,7 @@ SENSELESS = (TypeError, KeyError, IndexError, AttributeError, ValueError, Arithm
 """What reading an answer of the wrong shape raises inside ccxt and here."""
 _LIMITED = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
 _DOUBTFUL = (ccxt.OperationFailed, ccxt.DuplicateOrderId)
-_DUPLICATE = re.compile(r"duplicate", re.IGNORECASE)
+DUPLICATE = re.compile(r"duplicate", re.IGNORECASE)
 
 
 class Dialect:
@@ -90,7 +90,7 @@ def _doubtful(error: Exception, client: Any) -> bool:
     code, words = client.refusal()
     unheard_of = client.status == 200 and type(error) is ccxt.ExchangeError and not client.certain.search(code)
     known = isinstance(error, _DOUBTFUL) or not isinstance(error, ccxt.BaseError) or code in client.doubtful
-    return known or unheard_of or bool(_DUPLICATE.search(f"{words} {error}"))
+    return known or unheard_of or bool(DUPLICATE.search(f"{words} {error}"))
 
 
 def _never_connected(error: Exception) -> bool:

@@ -21,6 +21,10 @@ class Noting:
     heard: Mapping[str, str] = {}
     urls: dict[str, Any]
 
+    def refusal(self) -> tuple[str, str]:
+        """Code and words of the last answer if it is a no; each dialect reads its own."""
+        raise NotImplementedError
+
     def begin(self) -> None:
         """Forget the last request."""
         self.sent, self.status, self.told, self.heard = False, None, None, {}
@@ -42,8 +46,7 @@ class Noting:
             self.gate.leave(self._answer(began, failed))
 
     def _answer(self, began: int, failed: Exception | None) -> Answer:
-        code = str(self.told.get("code", "")) if isinstance(self.told, dict) else ""
-        return Answer(self.status, self.heard, code, (time.monotonic_ns() - began) // 1_000_000, failed)
+        return Answer(self.status, self.heard, self.refusal()[0], (time.monotonic_ns() - began) // 1_000_000, failed)
 
     def handle_errors(self, code: int, reason: str, *rest: Any) -> Any:
         self.status, self.heard, self.told = code, rest[2] or {}, rest[4]

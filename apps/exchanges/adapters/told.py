@@ -23,10 +23,25 @@ _STATUS = {
 
 def ticker(told: Any, pair: Pair, venue: str) -> Ticker:
     """The best prices; VenueUnavailable unless all three are positive. A venue that tells no time means now."""
-    bid, ask, last = (decimal(told[side]) for side in ("bid", "ask", "last"))
-    if not (bid > 0 and ask > 0 and last > 0):
+    found = prices(told, pair)
+    if not (found.bid > 0 and found.ask > 0 and found.last > 0):
         raise VenueUnavailable(f"{venue} has no price for {pair}")
+    return found
+
+
+def prices(told: Any, pair: Pair) -> Ticker:
+    """The best prices as the venue tells them, those of an empty or crossed book too: judging them is the reader's
+    part. Zero stands for one that it does not tell, or that is no number."""
+    bid, ask, last = (_price(told[side]) for side in ("bid", "ask", "last"))
     return Ticker(pair=pair, bid=bid, ask=ask, last=last, at=moment(told["timestamp"]))
+
+
+def _price(said: Any) -> Decimal:
+    try:
+        price = decimal(said)
+    except ArithmeticError:
+        return ZERO
+    return price if price.is_finite() else ZERO
 
 
 def depth(told: Any, pair: Pair) -> Depth:

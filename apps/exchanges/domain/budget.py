@@ -160,15 +160,28 @@ USED_HEADER: Mapping[str, str] = MappingProxyType({"binance": "X-MBX-USED-WEIGHT
 ACCOUNT_CODES: Mapping[str, frozenset[str]] = MappingProxyType({"binance": frozenset({"-1015"})})
 """Codes of a 429 that speaks of one account's orders: no reason to stop everybody."""
 
+LIMIT_CODES: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        # Both count in windows of 2 s.
+        "okx": MappingProxyType({"50011": 2_000, "50061": 2_000}),
+        # 10006 counts in windows of 5 s; 10018 speaks of the address.
+        "bybit": MappingProxyType({"10006": 5_000, "10018": 120_000}),
+        # A key's counter falls by one in 1 to 3 s; the other speaks of the address.
+        "kraken": MappingProxyType({"EAPI:Rate limit exceeded": 5_000, "EGeneral:Too many requests": 5_000}),
+    }
+)
+"""Codes that mean a limit though the HTTP status is 200, and for how long (ms) nobody sends then."""
+
 LONGEST_BAN_MS = 3 * 24 * 3_600_000
 _BAN_MS: Mapping[int, int] = MappingProxyType({418: 120_000, 429: 5_000})
 
 
 def ban_ms(status: int | None, retry_after: str | None, told_code: str, dialect: str) -> int:
     """For how long nobody at this address may send after that answer; 0: go on."""
-    if status is None or status not in _BAN_MS or told_code in ACCOUNT_CODES.get(dialect, frozenset()):
+    usual = _BAN_MS.get(status or 0) or LIMIT_CODES.get(dialect, {}).get(told_code, 0)
+    if not usual or told_code in ACCOUNT_CODES.get(dialect, frozenset()):
         return 0
     asked = (retry_after or "").strip()
     if asked.isdecimal():
         return min(max(int(asked), 1) * 1_000, LONGEST_BAN_MS)
-    return _BAN_MS[status]
+    return usual

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from apps.trading.domain.numbers import exact, percent_of, plain, read, round_down, round_up
+from apps.trading.domain.inputs import number
+from apps.trading.domain.numbers import exact, percent_of, plain, round_down, round_up
 from apps.trading.domain.sizing import Denial
 from tradebot.contracts.ports import Features
 from tradebot.contracts.values import HUNDRED, ZERO, ConditionKind, OrderType
 
 _NAMES = ("stop", "take", "distance", "floor")
+_MOST = {
+    ConditionKind.STOP_LOSS: HUNDRED,
+    ConditionKind.TRAILING_STOP: HUNDRED,
+    ConditionKind.TAKE_PROFIT: Decimal(10_000),
+}
 TRAIL_STEP = Decimal("0.1")
 """A trailing stop is moved when it can rise by this share of its distance, not at every tick."""
 
@@ -65,12 +71,12 @@ class Standing:
 def terms(conditions: Mapping[str, str]) -> Terms | Denial:
     """The percentages among a command's conditions ({kind: value})."""
     found: dict[str, Decimal | None] = {}
-    for kind in (ConditionKind.STOP_LOSS, ConditionKind.TAKE_PROFIT, ConditionKind.TRAILING_STOP):
+    for kind, most in _MOST.items():
         if (text := conditions.get(kind)) is None:
             continue
-        percent = read(text)
-        if percent is None or percent <= 0 or (kind != ConditionKind.TAKE_PROFIT and percent >= HUNDRED):
-            return Denial("bad_condition", f"{kind} must be a percentage above 0 and under 100, not {text!r}")
+        percent = number(text)
+        if percent is None or not ZERO < percent < most:
+            return Denial("bad_condition", f"{kind} must be a percentage above 0 and under {most}, not {text!r}")
         found[kind.value] = percent
     return Terms(**found)
 

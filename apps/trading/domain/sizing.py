@@ -89,10 +89,11 @@ def _unusable(ask: Ask) -> Denial | None:
 
 def bad_book(ticker: Ticker) -> Denial | None:
     """Why the prices of `ticker` can't be traded on, if so."""
+    bid, ask = plain(ticker.bid), plain(ticker.ask)
     if not usable(ticker.bid) or not usable(ticker.ask):
-        return Denial("empty_book", f"{ticker.pair} has no usable bid and ask ({ticker.bid} / {ticker.ask})")
+        return Denial("empty_book", f"{ticker.pair} has no usable bid and ask ({bid} / {ask})")
     if ticker.bid > ticker.ask:
-        return Denial("crossed_book", f"the book of {ticker.pair} is crossed ({ticker.bid} bid, {ticker.ask} ask)")
+        return Denial("crossed_book", f"the book of {ticker.pair} is crossed ({bid} bid, {ask} ask)")
     return None
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 
 from apps.trading.domain import protection, risk, sizing
-from apps.trading.domain.numbers import exact, plain, read, usable
+from apps.trading.domain.inputs import moment, number
+from apps.trading.domain.numbers import exact, plain, usable
 from apps.trading.domain.sizing import Ask, Denial, Sized
 from apps.trading.domain.states import IN_DOUBT, LIVE, CommandState, OrderStatus
 from apps.trading.models import Command, Order
@@ -21,7 +22,7 @@ from apps.trading.services.losses import losses_today
 from apps.trading.services.outcomes import PROOF_AFTER, Overtaken, order_id
 from apps.trading.services.purse import purse
 from apps.trading.services.reads import Before, Promise, Stand
-from tradebot.contracts.errors import InvalidField
+from tradebot.contracts.errors import InvalidField, VenueRejected
 from tradebot.contracts.ports import Balance, Depth, Market, Ticker, Venue
 from tradebot.contracts.values import ZERO, Action, AmountType, ConditionKind, Leg, Mode, OrderType, Pair
 
@@ -51,7 +52,8 @@ def refusal(command: Command, now: datetime) -> Denial | None:
     """Why `command` can't be carried out, as far as that can be said without asking anybody."""
     stale = risk.first_failed(risk.assess((), risk.Numbers(Leg(command.leg), "", now, command.expires_at)))
     if stale:
-        return Denial(stale.name, stale.reason)
+        waited = f"; until then: {command.reason}" if command.reason else ""
+        return Denial(stale.name, f"{stale.reason}{waited}")
     if (command.leg == Leg.ENTRY) != (command.action == Action.BUY):
         return Denial("wrong_action", f"a spot account can't {command.action} as {command.leg}")
     try:
@@ -65,10 +67,12 @@ def refusal(command: Command, now: datetime) -> Denial | None:
 def _unreadable(command: Command) -> Denial | None:
     asked = conditions(command)
     for kind in (ConditionKind.MAX_AMOUNT, ConditionKind.LIMIT_PRICE):
-        if kind in asked and read(asked[kind]) is None:
-            return Denial("bad_condition", f"{kind} must be a number, not {asked[kind]!r}")
+        if kind in asked and number(asked[kind]) is None:
+            return Denial("bad_condition", f"{kind} must be a plain number, not {asked[kind]!r}")
     if asked.get(ConditionKind.ORDER_TYPE, OrderType.MARKET) not in {OrderType.MARKET, OrderType.LIMIT}:
         return Denial("bad_condition", f"order_type must be market or limit, not {asked[ConditionKind.ORDER_TYPE]!r}")
+    if (ends := asked.get(ConditionKind.EXPIRES_AT)) is not None and moment(ends) is None:
+        return Denial("bad_condition", f"expires_at must be a time with its zone (2026-01-31T12:00:00Z), not {ends!r}")
     return None
 
 
@@ -80,6 +84,14 @@ def conditions(command: Command) -> dict[str, str]:
 def look(venue: Venue, command: Command, before: Before) -> Look | Denial:
     """Ask the venue for rules, prices and balances, and for the book of an entry whose policy limits its share of it;
     `before`: what was known then. Raises VenueUnavailable."""
+    try:
+        return _look(venue, command, before)
+    except VenueRejected as error:
+        said = f"{error.code} {error.reason}".strip()
+        return Denial("refused_by_exchange", f"{command.exchange} refuses to answer for this account: {said}")
+
+
+def _look(venue: Venue, command: Command, before: Before) -> Look | Denial:
     pair = Pair.parse(command.pair)
     market = venue.market(pair)
     if market is None or not market.active:
@@ -178,7 +190,7 @@ def _with_account(numbers: risk.Numbers, command: Command, seen: Look, stand: St
         orders_lately=stand.orders_lately,
         depth=seen.depth,
         price=None if sizing.bad_book(seen.ticker) else seen.ticker.ask,
-        signal_price=read(given) if (given := command.decision.get("signal_price")) else None,
+        signal_price=number(given) if (given := command.decision.get("signal_price")) else None,
     )
 
 
@@ -195,8 +207,8 @@ def ask(command: Command) -> Ask:
         amount_type=AmountType(command.amount_type),
         amount=command.amount,
         type=OrderType(asked.get(ConditionKind.ORDER_TYPE, OrderType.MARKET)),
-        limit_price=read(asked[ConditionKind.LIMIT_PRICE]) if ConditionKind.LIMIT_PRICE in asked else None,
-        max_amount=read(asked[ConditionKind.MAX_AMOUNT]) if ConditionKind.MAX_AMOUNT in asked else None,
+        limit_price=number(asked[ConditionKind.LIMIT_PRICE]) if ConditionKind.LIMIT_PRICE in asked else None,
+        max_amount=number(asked[ConditionKind.MAX_AMOUNT]) if ConditionKind.MAX_AMOUNT in asked else None,
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from apps.trading.domain import protection, sizing
+from apps.trading.domain.numbers import usable
 from apps.trading.domain.states import LIVE, OrderStatus
 from apps.trading.models import Command, Order
 from apps.trading.services import guard_plan
@@ -72,7 +73,7 @@ def _waits_for(guard: Command, bid: Decimal, tick: Decimal, there: set[OrderType
 
 def _round(venue: Venue, credential_id: UUID, pair: Pair, now: Clock, known: Ticker | None) -> Ticker | None:
     """One look and the steps that follow; the prices for another look if one is due, because coins came free or were
-    sold. All looks of a call are at the same prices: a stop that has been passed stays passed."""
+    sold. All looks of a call are at the same prices, or at lower ones: a stop that has been passed stays passed."""
     guards = guard_plan.working(credential_id, pair)
     standing = guard_plan.standing(credential_id, pair)
     if not guards and not standing:
@@ -85,8 +86,17 @@ def _round(venue: Venue, credential_id: UUID, pair: Pair, now: Clock, known: Tic
     steps = _plan(Scene(credential_id, user_id, pair, market, ticker, venue.features, now()))
     for order in steps.cancel:
         cancel(order, venue=venue, now=now)
-    moved = [_sent(rows, venue, now) for rows in steps.send]
-    return ticker if steps.cancel or any(moved) else None
+    sent = [order for rows in steps.send for order in _sent(rows, venue, now)]
+    if any(order.status == OrderStatus.REJECTED for order in sent):
+        return _lower(ticker, venue.ticker(pair))
+    return ticker if steps.cancel or any(map(_tells, sent)) else None
+
+
+def _lower(known: Ticker, told: Ticker) -> Ticker:
+    """The prices after a refusal. An exchange refuses a stop that its last price has passed already: had the stop stood
+    there it would have sold, so its last price counts as the bid."""
+    prices = [price for price in (known.bid, told.bid, told.last) if usable(price)]
+    return replace(known, bid=min(prices, default=known.bid))
 
 
 def _plan(scene: Scene) -> Steps:
@@ -98,18 +108,23 @@ def _plan(scene: Scene) -> Steps:
         return Steps()
 
 
-def _sent(rows: tuple[Order, ...], venue: Venue, now: Clock) -> bool:
-    """Send an order or a pair; whether what there is to guard may have changed by it."""
+def _sent(rows: tuple[Order, ...], venue: Venue, now: Clock) -> list[Order]:
+    """Send an order or a pair; what became of it."""
     if len(rows) > 1:
-        sent = send_pair(rows[0], rows[1], venue=venue, now=now)
-        return any(order.status in _TELLING for order in sent)
+        return send_pair(rows[0], rows[1], venue=venue, now=now)
     order = send(rows[0], venue=venue, now=now)
-    return _left(order, venue, now) if order.replaces else order.status in _TELLING
+    if order.replaces:
+        _left(order, venue, now)
+    return [order]
 
 
-def _left(order: Order, venue: Venue, now: Clock) -> bool:
+def _tells(order: Order) -> bool:
+    """Whether what there is to guard may have changed by it."""
+    return bool(order.replaces) or order.status in _TELLING
+
+
+def _left(order: Order, venue: Venue, now: Clock) -> None:
     """After a replacement: how the order ended whose place was taken, or whether it still stands."""
     old = Order.objects.select_related("command").filter(client_id=order.replaces).first()
     if old is not None and old.status in LIVE:
         ask(old, venue=venue, now=now)
-    return True

@@ -7,15 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.trading.domain.inputs import moment, storable
 from apps.trading.domain.states import CommandState
 from apps.trading.models import Command
 from apps.trading.services import reads
 from apps.trading.services.outcomes import Outcome, command_id, outcome
 from apps.trading.services.reads import Before
 from tradebot import sql
+from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.messages import TradeCommand, to_wire
-from tradebot.contracts.values import ZERO
+from tradebot.contracts.values import ConditionKind
 
+LONGEST_NAME = 200
 GIVEN = ("venues", "signal_price")
 """What a command brings along for its decision, kept there over all attempts."""
 
@@ -33,7 +36,8 @@ class Arrived:
 
 
 def arrival(message: TradeCommand) -> sql.Reading[Arrival]:
-    """What `receive` has to know, as a question that can travel with others."""
+    """What `receive` has to know, as a question that can travel with others. Raises InvalidField for what is no id."""
+    _check(message)
     return reads.arrival(message.credential_id, message.user_id, _key(message))
 
 
@@ -56,7 +60,16 @@ def store(row: Command) -> Command:
     return Command.objects.get(pk=row.pk)
 
 
+def put_off(row: Command, why: str) -> None:
+    """Keep an undecided command and what it waits for: who finds it expired can say so."""
+    row.reason = why[:500]
+    if not row._state.adding:
+        Command.objects.filter(pk=row.pk, state=CommandState.RECEIVED).update(reason=row.reason)
+    store(row)
+
+
 def _row(message: TradeCommand, now: datetime) -> Command:
+    """What is too long or too large for a row is cut: it is denied for what the message says."""
     raw = to_wire(message)
     return Command(
         id=_key(message),
@@ -64,21 +77,38 @@ def _row(message: TradeCommand, now: datetime) -> Command:
         credential_id=message.credential_id,
         strategy_id=message.strategy_id,
         signal_id=message.signal_id,
-        exchange=message.exchange,
+        exchange=message.exchange[:40],
         mode=message.mode.value,
         leg=message.leg.value,
         action=message.action.value,
-        pair=message.pair,
+        pair=message.pair[:41],
         amount_type=message.amount_type.value,
-        amount=message.amount if message.amount.is_finite() else ZERO,
+        amount=storable(message.amount),
         conditions=raw["conditions"],
         decision=_given(raw),
-        expires_at=message.expires_at,
+        expires_at=_expiry(message),
         root_id=message.root_id,
         stages=raw["stages"],
         seen_at=message.seen_at,
         created_at=now,
     )
+
+
+def _check(message: TradeCommand) -> None:
+    for name in ("user_id", "credential_id"):
+        try:
+            UUID(getattr(message, name))
+        except ValueError:
+            raise InvalidField(name, f"{getattr(message, name)!r} is no UUID") from None
+    for name in ("strategy_id", "signal_id", "root_id"):
+        if len(getattr(message, name)) > LONGEST_NAME:
+            raise InvalidField(name, f"has more than {LONGEST_NAME} characters")
+
+
+def _expiry(message: TradeCommand) -> datetime:
+    """The earlier one, where a condition names a moment of its own."""
+    named = [moment(one.value) for one in message.conditions if one.kind == ConditionKind.EXPIRES_AT]
+    return min([message.expires_at, *(at for at in named if at is not None)])
 
 
 def _given(raw: dict[str, Any]) -> dict[str, Any]:

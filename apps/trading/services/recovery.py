@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, Concat, Left, NullIf
 
 from apps.trading.domain.states import AT_VENUE, LIVE, WORKING, CommandState, OrderStatus
 from apps.trading.models import Account as Lock
@@ -29,6 +30,8 @@ SETTLING = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _LIVE = [status.value for status in LIVE]
+_WAITED = Coalesce(NullIf("reason", Value("")), Value("no worker came to it"))
+_EXPIRED = Left(Concat(Value("it expired before it could be decided: "), _WAITED), 500)
 _WORKING = [state.value for state in WORKING]
 
 
@@ -154,5 +157,5 @@ def expire_unstarted(now: datetime) -> int:
     """Close commands that were stored but never decided before they expired. Returns how many."""
     stale = Command.objects.filter(state=CommandState.RECEIVED.value, expires_at__lt=now - timedelta(minutes=1))
     return stale.exclude(leg=Leg.PROTECT.value).update(
-        state=CommandState.DENIED.value, code="stale", reason="it expired before it could be decided", decided_at=now
+        state=CommandState.DENIED.value, code="stale", reason=_EXPIRED, decided_at=now
     )

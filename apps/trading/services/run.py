@@ -10,17 +10,18 @@ import structlog
 from django.db import transaction
 
 from apps.trading.domain import protection
+from apps.trading.domain.inputs import unfit
 from apps.trading.domain.sizing import Denial
 from apps.trading.domain.states import IN_DOUBT, LIVE, TERMINAL, WORKING, CommandState, OrderStatus
 from apps.trading.models import Command, Order, Position
 from apps.trading.services import guard_plan, guards
 from apps.trading.services.book import conclude, may_try_again
 from apps.trading.services.decide import attempted, conditions, decide, look, refusal
-from apps.trading.services.intake import Arrival, close, receive, store
+from apps.trading.services.intake import Arrival, close, put_off, receive, store
 from apps.trading.services.outcomes import EXIT_GRACE, PROOF_AFTER, Clock, Outcome, Overtaken, lock, outcome
 from apps.trading.services.reads import Before, before
 from apps.trading.services.submit import LANES, ask, send
-from tradebot.contracts.errors import InvalidField, VenueUnavailable
+from tradebot.contracts.errors import InvalidField, VenueError, VenueUnavailable
 from tradebot.contracts.lanes import using
 from tradebot.contracts.messages import TradeCommand
 from tradebot.contracts.ports import Venue
@@ -46,13 +47,15 @@ def execute(
     """
     with using(LANES[command.leg]):
         arrived = receive(command, now(), known)
-        if arrived.stored:
-            return carry_on(arrived.row, venue=venue, now=now, permit=permit)
         try:
+            if arrived.stored:
+                return carry_on(arrived.row, venue=venue, now=now, permit=permit)
+            if denial := unfit(command.amount):
+                return _denied(arrived.row, denial, 1, venue, now)
             return _start(arrived.row, venue, now, arrived.before)
-        except VenueUnavailable:
+        except VenueUnavailable as error:
             # As it came: the row at hand may carry a decision that was rolled back.
-            store(receive(command, now()).row)
+            put_off(receive(command, now()).row, error.reason)
             raise
 
 
@@ -237,7 +240,7 @@ def _keep(command: Command, venue: Venue, now: Clock) -> None:
     """The order is booked whatever happens to its guards: the reconciler goes on with them."""
     try:
         guards.keep(venue=venue, credential_id=command.credential_id, pair=command.pair, now=now)
-    except VenueUnavailable as error:
+    except VenueError as error:
         log.warning("guards_put_off", command=str(command.pk), reason=error.reason)
 
 

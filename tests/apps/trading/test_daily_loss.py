@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.exchanges import selectors as exchanges
 from apps.trading.models import Command, Position, RiskPolicy
-from tests.apps.trading.conftest import Trader
+from tests.apps.trading.conftest import Trader, make_trader
 from tradebot.contracts.ports import Ticker
 from tradebot.contracts.values import Pair
 
@@ -89,3 +89,34 @@ def test_an_exit_asks_for_no_price(trader: Trader, books: dict[Pair, Ticker]) ->
     )  # fmt: skip
     assert "no price of ETH/EUR" in tried(trader).reason
     assert trader.execute(trader.sell(100)).state == "DONE"
+
+
+def test_where_only_the_other_way_round_is_quoted_that_is_turned(trader: Trader, books: dict[Pair, Ticker]) -> None:
+    bought_elsewhere(trader, "ETH/EUR", "30010")
+    limited(trader)
+    books.update(book("USDT/EUR", "0.125"))
+    assert "80 lost today" in tried(trader).reason
+
+
+def test_a_loss_taken_in_another_currency_counts(trader: Trader, books: dict[Pair, Ticker]) -> None:
+    trader.buy(10)
+    fill = trader.order(Command.objects.get().orders.get().pk).fills.get()
+    type(fill).objects.update(pair="ETH/EUR", side="sell", realised_quote=Decimal(-20))
+    Position.objects.all().delete()
+    limited(trader)
+    books.update(book("EUR/USDT", "3"))
+    assert "60 lost today" in tried(trader).reason
+    books.update(book("EUR/USDT", "2"))
+    assert trader.buy(10).state == "DONE"
+
+
+def test_losses_of_all_accounts_at_all_venues_count(trader: Trader, books: dict[Pair, Ticker]) -> None:
+    bought_elsewhere(trader, "ETH/USDT", "30100")
+    second = make_trader("second")
+    second.user, second.credential.user = trader.user, trader.user
+    second.credential.venue = "kraken"
+    second.credential.save()
+    limited(trader)
+    books.update(book("ETH/USDT", "30000"))
+    denied = second.execute(second.command(amount=Decimal(10), exchange="kraken"))
+    assert denied.code == "max_daily_loss"

@@ -121,6 +121,20 @@ def test_a_ban_lasts_as_long_as_the_venue_says(
     assert ban_ms(status, retry_after, code, "binance") == expected
 
 
+@pytest.mark.parametrize(
+    ("dialect", "code", "expected"),
+    [
+        ("okx", "50061", 2_000),
+        ("bybit", "10018", 120_000),
+        ("kraken", "EAPI:Rate limit exceeded", 5_000),
+        ("kraken", "EOrder:Rate limit exceeded", 0),
+        ("binance", "50061", 0),
+    ],
+)
+def test_a_limit_told_inside_of_a_200_is_a_ban_too(dialect: str, code: str, expected: int) -> None:
+    assert ban_ms(200, None, code, dialect) == expected
+
+
 def test_an_operators_number_replaces_the_venues() -> None:
     assert limit_of("binance", paper=False, request_limit=None) == Limit(6_000, 60_000)
     assert limit_of("binance", paper=False, request_limit=50) == Limit(50, 60_000)

@@ -175,13 +175,13 @@ def replace_of_nothing(world: World) -> None:
 
 
 def half_replaced(world: World) -> None:
-    """The old order gone, the new one refused: somebody has to look."""
+    """The old order gone, the new one refused for certain: both are told, so that another may follow at once."""
     if not world.venue.features.replace:
         _is_refused_unsent(world, lambda: world.venue.replace(BTC, B, STOP))
         return
     _placed_on_paper(world, replace(STOP, client_id=B))
     world.play("replace_half")
-    with pytest.raises(VenueUnknown, match="the old order is cancelled"):
+    with pytest.raises(VenueRejected, match="the old order is cancelled"):
         world.venue.replace(BTC, B, replace(STOP, stop_price=Decimal(31000)))
 
 

@@ -1,0 +1,106 @@
+"""What the pipeline would make of a picture or a text, by its own stages and without storing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from apps.signals.domain.ensemble import Judgement, combine
+from apps.signals.domain.evidence import checked, whole_text
+from apps.signals.domain.subject import subject
+from apps.signals.domain.verdict import Verdict
+from apps.sources.adapters import ocr as engines
+from apps.sources.adapters.guarded import BYTE_LIMIT
+from apps.sources.adapters.images import decode
+from apps.sources.domain.clean import clean
+from apps.sources.domain.language import language
+from apps.sources.domain.picture import Reading
+from tradebot.contracts.errors import PermanentError
+from tradebot.contracts.messages import Features, OCRResult
+from workers.analyze import get_panel
+from workers.features import with_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One file. `error` says why it could not be read; `language` is that of the text."""
+
+    path: Path
+    reading: Reading = field(default_factory=Reading)
+    language: str = "und"
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a post would mean: its coins, the judgement of all analyzers, and each one's own verdict."""
+
+    text: str
+    coins: tuple[str, ...]
+    judgement: Judgement
+    verdicts: tuple[Verdict, ...]
+
+
+def read(path: Path) -> Read:
+    """What stands in the picture at `path`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(BYTE_LIMIT + 1)
+        if len(data) > BYTE_LIMIT:
+            return Read(path, error=f"is larger than {BYTE_LIMIT} bytes")
+        reading = engines.default_engine().read(decode(data))
+    except OSError as error:
+        return Read(path, error=f"can't be opened: {error.strerror}")
+    except PermanentError as error:
+        return Read(path, error=str(error))
+    return Read(path, reading, language(reading.text))
+
+
+def judge(text: str, pictures: Sequence[Read] = ()) -> Judged:
+    """What the analyzers make of a post with this text and these pictures; asks the database for the nearest coins."""
+    images = [_result(number, each, len(pictures)) for number, each in enumerate(pictures)]
+    (post,) = with_vectors([_post(clean(text), images)])
+    panel = get_panel()
+    (verdicts,) = panel.judge([post])
+    sound = tuple(checked(verdict, post.text, post.images) for verdict in verdicts)
+    coins = tuple(subject(post.text, post.tickers, post.nearest))
+    return Judged(post.text, coins, combine(sound, panel.quorum), sound)
+
+
+def _post(text: str, images: list[OCRResult]) -> Features:
+    now, key = datetime.now(UTC), str(uuid4())
+    return Features(
+        id=key,
+        root_id=key,
+        seen_at=now,
+        post_id=key,
+        source="console",
+        channel="",
+        author="console",
+        text=whole_text(text, images),
+        language=language(text),
+        timestamp=now,
+        images=images,
+    )
+
+
+def _result(number: int, picture: Read, count: int) -> OCRResult:
+    key = str(uuid4())
+    return OCRResult(
+        id=key,
+        root_id=key,
+        seen_at=datetime.now(UTC),
+        original_url=str(picture.path),
+        text=picture.reading.text,
+        confidence=picture.reading.confidence,
+        language=picture.language,
+        post_id=key,
+        boxes=list(picture.reading.boxes),
+        engine=picture.reading.engine,
+        error=picture.error,
+        index=number,
+        count=count,
+    )
