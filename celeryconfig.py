@@ -21,6 +21,7 @@ imports = (
     "workers.dispatch",
     "workers.execute",
     "workers.housekeeping",
+    "workers.nodes",
 )
 
 accept_content = ["json"]

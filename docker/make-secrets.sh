@@ -34,5 +34,13 @@ put rabbitmq.conf "default_user = tradebot
 default_pass = $(cat "$folder/rabbitmq_password")"
 put broker_url "amqp://tradebot:$(cat "$folder/rabbitmq_password")@rabbitmq:5672/%2F"
 
+# What is watched: edited there, it is read again while everything runs.
+if [ -f "$here/../crawler.toml" ] && [ ! -e "$here/crawler/crawler.toml" ]; then
+    mkdir -p "$here/crawler"
+    cp "$here/../crawler.toml" "$here/crawler/crawler.toml"
+    chmod 0755 "$here/crawler"
+    chmod 0644 "$here/crawler/crawler.toml"
+fi
+
 [ -e "$here/.env" ] || printf 'TRADEBOT_SECRETS=%s\n' "$folder" >"$here/.env"
 echo "Secrets are in $folder; now: docker compose --file $here/compose.yaml up --detach --build"

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
 
 NAVIGATION: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("Sources", (("sources.source", "rss_feed"), ("sources.post", "article"), ("sources.media", "image"))),
+    (
+        "Sources",
+        (
+            ("sources.source", "rss_feed"),
+            ("sources.post", "article"),
+            ("sources.media", "image"),
+            ("sources.crawlernode", "dns"),
+            ("sources.configstatus", "tune"),
+        ),
+    ),
     (
         "Signals",
         (("signals.signal", "insights"), ("signals.analysis", "psychology"), ("signals.coin", "currency_bitcoin")),
@@ -203,6 +212,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "cards": [_card(step) for step in seen],
         "streams": _streams() if _may_see(admin.site, request, "accounts.credential") else "",
+        "crawlers": _crawlers() if _may_see(admin.site, request, "sources.configstatus") else "",
         "tables": [_table(step) for step in seen if step.columns],
     }
 
@@ -223,6 +233,16 @@ def _streams() -> str:
         return "No streams process runs: exchanges are asked, but not listened to."
     connected, accounts = (sum(facts[name] for facts in told) for name in ("connected", "accounts"))
     return f"Listening to {connected} of {accounts} accounts at work."
+
+
+def _crawlers() -> str:
+    """Whether what the crawlers' configuration says is refused; empty while all is well."""
+    row = apps.get_model("sources.configstatus")._default_manager.exclude(last_error="").first()
+    if row is None:
+        return ""
+    return Truncator(f"The crawlers' configuration is refused, and the one before it stays: {row.last_error}").chars(
+        500
+    )
 
 
 def _table(step: Step) -> dict[str, Any]:

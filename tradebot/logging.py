@@ -99,7 +99,7 @@ def trace(*, root_id: str, stage: str) -> AbstractContextManager[None]:
 _OTHERS = ("django", "django.server", "django.request", "celery", "kombu", "amqp")
 """Loggers that come with handlers of their own."""
 
-_CHATTY = ("celery.worker.strategy", "celery.app.trace", "httpx")
+_CHATTY = ("celery.worker.strategy", "celery.app.trace", "httpx", "telethon")
 """Loggers with a line or two for every message or request, which metrics and receipts tell better and cheaper."""
 
 _SHARED: list[Processor] = [

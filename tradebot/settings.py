@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django_stubs_ext
 
-from tradebot import env
+from tradebot import env, storages
 from tradebot.logging import configure
 
 # So that `admin.ModelAdmin[Post]` and friends, which the type checker wants, exist at run time too.
@@ -128,8 +129,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # --- the pipeline ----------------------------------------------------------------------------------------------------
 
 MEDIA_ROOT = VAR_DIR / "media"
+STORAGES = storages.storages()
 GUARDED_ALLOW = env.items("GUARDED_ALLOW")
 MEDIA_ALLOW = env.items("MEDIA_ALLOW")
+BROWSER_SANDBOX = env.flag("BROWSER_SANDBOX", default=os.geteuid() != 0)
+"""Chromium's own fence around pages; it can't be had as root, nor in containers without user namespaces."""
 OCR_ENGINE = env.text("OCR_ENGINE", "rapidocr")
 OCR_THREADS = env.number("OCR_THREADS", 2)
 MODEL_THREADS = env.number("MODEL_THREADS", 1)
@@ -137,6 +141,13 @@ PAPER_EXCHANGE_URL = env.lookup("PAPER_EXCHANGE_URL")
 PAPER_EXCHANGE_TOKEN = env.lookup("PAPER_EXCHANGE_TOKEN")
 OUTGOING_ADDRESS = env.text("OUTGOING_ADDRESS", socket.gethostname())
 """Name of the IP address that requests to exchanges leave from: all processes behind one address share its budget."""
+
+CRAWLER_CONFIG = env.text("CRAWLER_CONFIG", "file:crawler.toml")
+"""Where the crawlers' configuration is kept: file:PATH, or etcd://host:port/key (etcds:// for TLS)."""
+ETCD_CA, ETCD_CERT, ETCD_KEY = (env.text(name, "") for name in ("ETCD_CA", "ETCD_CERT", "ETCD_KEY"))
+NODE_REGISTRY = env.text("NODE_REGISTRY", "database")
+"""Where crawl workers announce themselves: database, or consul://host:port (consuls:// for TLS)."""
+CONSUL_TOKEN = env.lookup("CONSUL_TOKEN")
 
 FLOWER_URL = env.lookup("FLOWER_URL")
 METRICS_TOKEN = env.lookup("METRICS_TOKEN")
@@ -204,6 +215,7 @@ LOGGING = configure(
         ADMIN_PASSWORD,
         PAPER_EXCHANGE_TOKEN,
         METRICS_TOKEN,
+        CONSUL_TOKEN,
         *CREDENTIAL_KEYS,
         *(env.text("DATABASE_URL"), BROKER_URL, REDIS_URL, FLOWER_URL),
     ],

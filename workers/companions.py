@@ -1,4 +1,4 @@
-"""What waits most of its life, in threads of a process that is there anyway: the outbox relay, and beat."""
+"""What waits most of its life, in threads of a process that is there anyway: the outbox relay, beat, the watcher."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 from celery.beat import Service
 
 from tradebot.celery import app
+from workers.config import Watcher
 from workers.relay import Relay
 
 log = structlog.get_logger(__name__)
@@ -55,3 +56,9 @@ def beat(ended: Ended) -> Companion:
     """`celery beat`, in a thread: there must be one and only one in a whole installation."""
     service = Service(app, scheduler_cls=app.conf.beat_scheduler)
     return Companion("beat", service.start, service.stop, ended)
+
+
+def config(ended: Ended) -> Companion:
+    """`manage.py config --watch`, in a thread."""
+    watcher = Watcher()
+    return Companion("config", watcher.run, watcher.stop, ended)

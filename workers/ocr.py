@@ -41,6 +41,8 @@ class _Place:
     post_id: UUID
     index: int
     url: str
+    source: str
+    channel: str
 
 
 @stage("ocr")
@@ -56,18 +58,19 @@ def ocr(batch: list[CleanPost]) -> list[OCRResult]:
 
 def _unread(post: CleanPost, images: Sequence[PostImageView]) -> list[_Place]:
     read = {image.index for image in images}
-    places = (_Place(UUID(post.post_id), index, url) for index, url in enumerate(post.media_urls))
+    places = (
+        _Place(UUID(post.post_id), index, url, post.source, post.channel) for index, url in enumerate(post.media_urls)
+    )
     return [place for place in places if place.index not in read]
 
 
 def _read_all(places: Sequence[_Place]) -> None:
     """Read and store a few pictures at a time: memory stays small, and a worker that dies loses only those few."""
-    client = media.media_client()
-    with ThreadPoolExecutor(max_workers=FETCHERS, thread_name_prefix="media") as pool:
+    with media.MediaClients() as clients, ThreadPoolExecutor(FETCHERS, thread_name_prefix="media") as pool:
         for start in range(0, len(places), FETCHERS):
             group = places[start : start + FETCHERS]
             # Fetching waits for the network, so it runs side by side; an engine takes one picture at a time.
-            fetched = pool.map(lambda place: _fetch(place, client), group)
+            fetched = pool.map(_fetch, group, [clients.of(place.source, place.channel) for place in group])
             services.record_images([_read(place, data) for place, data in zip(group, fetched, strict=True)])
 
 

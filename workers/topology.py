@@ -67,8 +67,8 @@ STAGES = {
 
 STAGE_OF_TASK = {stage.task: stage for stage in STAGES.values()}
 
-WORK_QUEUES = ("crawl", "housekeeping", "reconcile")
-"""Queues of tasks that beat starts; they carry no messages of the pipeline."""
+WORK_QUEUES = ("crawl", "browser", "housekeeping", "reconcile")
+"""Queues of tasks that beat starts; they carry no messages of the pipeline. `browser`: crawls of pages with scripts."""
 
 QUEUES = (*dict.fromkeys(stage.queue_name for stage in STAGES.values()), *WORK_QUEUES)
 
@@ -88,6 +88,7 @@ WORKERS = {
     "ocr": WorkerGroup(("ocr",)),
     "execute": WorkerGroup(("execute", "reconcile"), concurrency=16, pool="threads"),
     "crawl": WorkerGroup(("crawl", "housekeeping")),
+    "browser": WorkerGroup(("browser",)),
 }
 
 TASK_QUEUES = {

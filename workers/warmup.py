@@ -6,7 +6,7 @@ import gc
 from typing import Any
 
 import structlog
-from celery.signals import celeryd_after_setup, worker_process_init
+from celery.signals import celeryd_after_setup, worker_process_init, worker_process_shutdown
 
 from tradebot.celery import app
 
@@ -49,6 +49,15 @@ def in_child(**_: Any) -> None:
 
         ocr.default_engine()
     log.info("worker.warm", queues=sorted(queues))
+
+
+@worker_process_shutdown.connect
+def at_the_end(**_: Any) -> None:
+    """In each child: what it started of its own."""
+    if "browser" in _queues():
+        from apps.sources.adapters.pages.browser import close_browser
+
+        close_browser()
 
 
 def _queues() -> set[str]:

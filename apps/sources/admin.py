@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
-from django.conf import settings
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
@@ -14,6 +16,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
+from apps.sources import (
+    config_admin,  # noqa: F401 - Django looks for pages in this module
+    crawl_services,
+    leases,
+)
+from apps.sources.adapters.registry import wrong_settings
 from apps.sources.models import Media, Post, PostImage, Source
 
 _CONTENT_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -36,22 +44,83 @@ class _ReadOnly:
         return False
 
 
+class SourceForm(forms.ModelForm[Source]):
+    """Settings that the plugin would refuse are refused here, each by its name."""
+
+    def clean(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().clean() or {}
+        kind, config = fields.get("kind", self.instance.kind), fields.get("config", self.instance.config)
+        if not isinstance(config, dict):
+            raise forms.ValidationError({"config": "must be a JSON object, like {}"})
+        for error in wrong_settings(kind, config):
+            field, _, key = error.field.partition(".")
+            self.add_error(field if field in self.fields else None, f"{key}: {error.reason}" if key else error.reason)
+        return fields
+
+
 @admin.register(Source)
 class SourceAdmin(ModelAdmin):
-    list_display = ("name", "kind", "enabled", "interval_seconds", "next_run_at", "last_run_at", "last_result", "error")
-    list_filter = ("kind", "enabled")
-    list_editable = ("enabled", "interval_seconds")
+    form = SourceForm
+    list_display = (
+        *("name", "kind", "enabled", "interval_seconds", "next_run_at", "last_run_at", "last_result", "lag", "error"),
+        *("remarks", "throttled_until", "fetching", "listening_since"),
+    )
+    list_filter = ("kind", "enabled", "managed_by")
     search_fields = ("name", "url")
-    readonly_fields = ("last_run_at", "last_result", "last_error", "failures", "state", "created_at")
-    actions = ("run_now",)
+    fields = (
+        *("name", "kind", "url", "config", "enabled", "interval_seconds", "next_run_at", "managed_by"),
+        *("last_run_at", "last_result", "last_error", "failures", "throttled_until", "fetching", "leased_until"),
+        *("lag_last_seconds", "lag_p50_seconds", "notes", "state"),
+        *("listening_since", "listen_error", "listen_state", "created_at"),
+    )
+    readonly_fields = (*fields[7:],)
+    actions = ("run_now", "enable", "disable")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> Sequence[str]:
+        """What a configuration manages would only be changed back."""
+        managed = ("name", "kind", "url", "config", "enabled", "interval_seconds")
+        return (*managed, *self.readonly_fields) if obj and obj.managed_by else self.readonly_fields
 
     @admin.display(description="Last error")
     def error(self, source: Source) -> str:
-        return source.last_error[:100]
+        return "; ".join(filter(None, (source.last_error, source.listen_error)))[:100]
 
-    @admin.action(description="Run at the next tick", permissions=["change"])
+    @admin.display(description="Notes")
+    def remarks(self, source: Source) -> str:
+        return "; ".join(f"{name}: {note}" for name, note in source.notes.items())[:100]
+
+    @admin.display(description="Lag p50", ordering="lag_p50_seconds")
+    def lag(self, source: Source) -> str:
+        return "-" if source.lag_p50_seconds is None else f"{source.lag_p50_seconds:.1f} s"
+
+    @admin.display(description="Fetched by", ordering="leased_by")
+    def fetching(self, source: Source) -> str:
+        running = source.leased_until is not None and source.leased_until > timezone.now()
+        return leases.node_of(source.leased_by) or source.leased_by if running else "-"
+
+    @admin.action(description="Crawl now", permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
-        queryset.update(next_run_at=timezone.now())
+        count = crawl_services.crawl_now(names=_names(queryset), now=timezone.now())
+        self.message_user(request, f"{count} due at the next tick, within five seconds")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        self._switch(request, queryset, on=True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        self._switch(request, queryset, on=False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Source], *, on: bool) -> None:
+        count = crawl_services.switch(names=_names(queryset.filter(managed_by="")), on=on)
+        self.message_user(request, f"{count} changed")
+        if managed := _names(queryset.exclude(managed_by="")):
+            told = f"{', '.join(managed)}: managed by the crawler configuration; change it there"
+            self.message_user(request, told, messages.WARNING)
+
+
+def _names(sources: QuerySet[Source]) -> list[str]:
+    return list(sources.values_list("name", flat=True))
 
 
 class PostImageInline(_ReadOnly, TabularInline):
@@ -73,8 +142,10 @@ class PostImageInline(_ReadOnly, TabularInline):
 
 @admin.register(Post)
 class PostAdmin(_ReadOnly, ModelAdmin):
-    list_display = ("seen_at", "source", "channel", "author", "kind", "language", "beginning", "posted_at")
-    list_filter = ("source", "kind", "language")
+    list_display = (
+        *("seen_at", "source", "channel", "author", "kind", "language", "beginning", "posted_at", "deleted_at"),
+    )
+    list_filter = ("source", "kind", "language", ("deleted_at", admin.EmptyFieldListFilter))
     search_fields = ("clean_text", "author", "channel", "native_id")
     date_hierarchy = "seen_at"
     list_select_related = ("owner",)
@@ -107,11 +178,12 @@ class MediaAdmin(_ReadOnly, ModelAdmin):
         if media is None or not self.has_view_permission(request, media):
             raise Http404
         content_type = media.content_type if media.content_type in _CONTENT_TYPES else "application/octet-stream"
-        stored = Path(settings.MEDIA_ROOT) / media.path
-        if not stored.is_file():
-            raise Http404
+        try:
+            stored = default_storage.open(media.path, "rb")
+        except FileNotFoundError:
+            raise Http404 from None
         return FileResponse(
-            stored.open("rb"),
+            stored,
             content_type=content_type,
             headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"},
         )

@@ -9,17 +9,31 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.sources.models_config import ConfigStatus, CrawlerNode  # noqa: F401 - Django finds rows through this module
+from apps.sources.models_telegram import TelegramSession  # noqa: F401 - as above
+
 _SHA256_LENGTH = 64
 _NAME_LENGTH = 200
 
 
 class Source(models.Model):
-    """One thing to watch. `kind` names the crawler plugin; `state` is what that plugin wants back next time."""
+    """One thing to watch. `kind` names the crawler plugin; `state` is what its `fetch` wants back next time, and
+    `listen_state` what its `listen` does. The lease: who fetches it just now, and until when nobody else may."""
+
+    class ManagedBy(models.TextChoices):
+        """Who made the row: an operator in the admin, or the configuration that is kept in a file or in etcd."""
+
+        ADMIN = "", "admin"
+        FILE = "file"
+        ETCD = "etcd"
 
     name = models.CharField(max_length=_NAME_LENGTH, unique=True)
     kind = models.CharField(max_length=50, help_text="Name of the crawler plugin, for example rss.")
     url = models.CharField(max_length=2000, blank=True, default="")
-    config = models.JSONField(default=dict, blank=True, help_text="Settings of the plugin, as JSON.")
+    config = models.JSONField(
+        default=dict, blank=True, help_text="Settings of the plugin, as JSON; secrets only as env:NAME or file:PATH."
+    )
+    managed_by = models.CharField(max_length=10, choices=ManagedBy, blank=True, default=ManagedBy.ADMIN)
     enabled = models.BooleanField(default=True)
     interval_seconds = models.PositiveIntegerField(default=60, validators=[MinValueValidator(1)])
     next_run_at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -28,6 +42,15 @@ class Source(models.Model):
     last_error = models.TextField(blank=True, default="")
     failures = models.PositiveIntegerField(default=0, help_text="Failed runs in a row; the pause grows with it.")
     state = models.JSONField(default=dict, blank=True, help_text="Kept by the plugin: ETag, Last-Modified, watermarks.")
+    throttled_until = models.DateTimeField(null=True, blank=True, help_text="The source asked not to be asked before.")
+    lag_last_seconds = models.FloatField(null=True, blank=True, help_text="Posted to seen, of the last post that came.")
+    lag_p50_seconds = models.FloatField(null=True, blank=True, help_text="Median of the last crawl that brought posts.")
+    notes = models.JSONField(default=dict, blank=True, help_text="What its plugin says, by account or channel.")
+    leased_by = models.CharField(max_length=_NAME_LENGTH, blank=True, default="")
+    leased_until = models.DateTimeField(null=True, blank=True)
+    listen_state = models.JSONField(default=dict, blank=True, help_text="Kept by the plugin for what it listens to.")
+    listening_since = models.DateTimeField(null=True, blank=True, help_text="Empty while nobody listens.")
+    listen_error = models.TextField(blank=True, default="", help_text="Why its last connection ended.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -70,6 +93,9 @@ class Post(models.Model):
     owner = models.ForeignKey(
         "accounts.User", null=True, blank=True, on_delete=models.CASCADE, related_name="pushed_posts"
     )
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was seen that its source shows it no more."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -89,6 +115,16 @@ class Post(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source}:{self.channel or self.author}/{self.native_id}"
+
+
+class Deletion(models.Model):
+    """A post that its source no longer shows, in every revision: those that are recorded, and those that come later."""
+
+    story_id = models.UUIDField(primary_key=True, editable=False)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.story_id)
 
 
 class Media(models.Model):

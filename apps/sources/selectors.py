@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -44,8 +44,8 @@ class PostView:
 
 
 POST_COLUMNS = {
-    field.name: {"text": "clean_text", "near_duplicate_of": "near_duplicate_of_id"}.get(field.name, field.name)
-    for field in fields(PostView)
+    each.name: {"text": "clean_text", "near_duplicate_of": "near_duplicate_of_id"}.get(each.name, each.name)
+    for each in fields(PostView)
 }
 """The column behind each field of a PostView."""
 
@@ -70,7 +70,7 @@ class PostImageView:
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """A watched source as its crawler needs it."""
+    """A watched source as its crawler needs it. Posts from before `created_at` are its history."""
 
     name: str
     kind: str
@@ -78,12 +78,20 @@ class SourceView:
     config: dict[str, Any]
     state: dict[str, Any]
     interval_seconds: int
+    listen_state: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
 
 
 def allowed_media() -> frozenset[str]:
     """Endpoints (`host:port`) that pictures of posts may come from although they are inner ones; none by default.
     GUARDED_ALLOW does not count here: what an operator vouches for elsewhere is no address for strangers to name."""
     return frozenset(getattr(settings, "MEDIA_ALLOW", ()))
+
+
+def media_hosts(kind: str, name: str) -> tuple[str, ...]:
+    """The only hosts that pictures of this watched source may come from, by its settings; none: any."""
+    config = Source.objects.filter(kind=kind, name=name).values_list("config", flat=True).first() or {}
+    return tuple(str(host) for host in config.get("media_hosts") or ())
 
 
 def posts(ids: Sequence[UUID]) -> dict[UUID, PostView]:
@@ -102,9 +110,12 @@ def visible_to(user_id: UUID) -> QuerySet[Post]:
     return Post.objects.filter(Q(owner__isnull=True) | Q(owner_id=user_id))
 
 
+_SIGHTINGS = f"SELECT id, root_id FROM {Post._meta.db_table} WHERE id = ANY(%s::uuid[])"  # noqa: S608 - our own table
+
+
 def sightings(ids: Sequence[UUID]) -> dict[UUID, str]:
     """Root id of the sighting that recorded each of these posts; posts never recorded are left out."""
-    return dict(Post.objects.filter(id__in=ids).values_list("id", "root_id"))
+    return dict(statements.rows(_SIGHTINGS, [list(ids)]))
 
 
 def post_images(post_id: UUID) -> list[PostImageView]:
@@ -134,9 +145,51 @@ def source(name: str) -> SourceView | None:
     return source_view(row) if row else None
 
 
+def is_watched(name: str) -> bool:
+    """Is there such a source, and is it enabled?"""
+    return Source.objects.filter(name=name, enabled=True).exists()
+
+
 def source_view(row: Source) -> SourceView:
     """A source's row as a frozen value."""
-    return SourceView(row.name, row.kind, row.url, row.config, row.state, row.interval_seconds)
+    return SourceView(
+        name=row.name,
+        kind=row.kind,
+        url=row.url,
+        config=row.config,
+        state=row.state,
+        interval_seconds=row.interval_seconds,
+        listen_state=row.listen_state,
+        created_at=row.created_at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How a watched source stands, for people. `leased_by`: the node that fetches it just now."""
+
+    name: str
+    kind: str
+    enabled: bool
+    interval_seconds: int
+    next_run_at: datetime
+    last_run_at: datetime | None
+    last_result: str
+    last_error: str
+    failures: int
+    lag_p50_seconds: float | None
+    throttled_until: datetime | None
+    leased_by: str
+    listening_since: datetime | None
+    listen_error: str
+    notes: dict[str, str]
+
+
+def source_statuses(name: str = "") -> list[SourceStatus]:
+    """Every watched source by name, or one."""
+    rows = Source.objects.filter(name=name) if name else Source.objects.order_by("name")
+    names = [each.name for each in fields(SourceStatus)]
+    return [SourceStatus(**row) for row in rows.values(*names)]
 
 
 def view(row: Post) -> PostView:

@@ -1,9 +1,9 @@
-"""Writes: record posts and what their pictures say, claim sources that are due, note how a crawl went."""
+"""Writes: record posts and what their pictures say, and hand on what was pushed."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,19 +14,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.sources import selectors, statements
-from apps.sources.domain.clean import storable
 from apps.sources.domain.draft import Draft, draft
 from apps.sources.domain.near import is_near
 from apps.sources.domain.picture import ImageRead, StoredMedia
-from apps.sources.models import Media, PostImage, Source
+from apps.sources.models import Media, PostImage
 from apps.sources.statements import Head
 from tradebot.contracts.errors import PermanentError
 from tradebot.contracts.messages import CrawlerMessage, to_wire
 from tradebot.messaging import services as messaging
 
 NEAR_WINDOW = timedelta(hours=24)
-_LONGEST_PAUSE = timedelta(hours=1)
-_NOTE_LIMIT = 2_000
 
 
 class Outcome(StrEnum):
@@ -79,41 +76,6 @@ def record_images(reads: Sequence[ImageRead]) -> None:
 def push_posts(messages: Sequence[CrawlerMessage]) -> None:
     """Hand pushed posts to the pipeline through the outbox."""
     messaging.enqueue(messages)
-
-
-@transaction.atomic
-def due_sources(now: datetime, limit: int = 100) -> list[selectors.SourceView]:
-    """Claim the enabled sources whose time has come: their next run is moved on, so nobody else claims them."""
-    due = Source.objects.filter(enabled=True, next_run_at__lte=now).order_by("next_run_at")
-    claimed = list(due.select_for_update(skip_locked=True)[:limit])
-    for row in claimed:
-        row.next_run_at = now + timedelta(seconds=row.interval_seconds)
-    Source.objects.bulk_update(claimed, ["next_run_at"])
-    return [selectors.source_view(row) for row in claimed]
-
-
-def finish_crawl(*, name: str, now: datetime, result: str, state: Mapping[str, Any], note: str = "") -> None:
-    """Note that a crawl went well, and keep what its plugin wants back. `note`: what was dropped on the way."""
-    Source.objects.filter(name=name).update(
-        last_run_at=now,
-        last_result=storable(result)[:200],
-        last_error=storable(note)[:_NOTE_LIMIT],
-        failures=0,
-        state=dict(state),
-    )
-
-
-@transaction.atomic
-def fail_crawl(*, name: str, now: datetime, error: str) -> None:
-    """Note why a crawl failed; the pause until the next one doubles with every failure in a row, up to an hour."""
-    row = Source.objects.select_for_update().filter(name=name).first()
-    if row is None:
-        return
-    row.failures += 1
-    pause = timedelta(seconds=row.interval_seconds) * 2 ** min(row.failures, 12)
-    row.last_run_at, row.last_result, row.last_error = now, "failed", storable(error)[:_NOTE_LIMIT]
-    row.next_run_at = now + max(timedelta(seconds=row.interval_seconds), min(pause, _LONGEST_PAUSE))
-    row.save(update_fields=["failures", "last_run_at", "last_result", "last_error", "next_run_at"])
 
 
 def _recorded(message: CrawlerMessage, post: selectors.PostView, created: Collection[UUID]) -> Recorded:

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from apps.sources.domain.near import DISTANCE, bands
-from apps.sources.models import Post
+from apps.sources.models import Deletion, Post
 
 _MOST_HEADS = 500
 
@@ -34,11 +34,22 @@ UNION ALL
 SELECT root_id, id, story_id, simhash, bands, owner_id, seen_at FROM sources_post WHERE id = ANY(%s::uuid[])
 """
 # One parameter for any number of rows; the table itself says what type each column has.
+# A deletion may have been noted before its post came here.
+_GONE = f"(SELECT gone.seen_at FROM {Deletion._meta.db_table} AS gone WHERE gone.story_id = post.story_id)"  # noqa: S608
 _INSERT = f"""
 INSERT INTO sources_post ({_COLUMNS})
-SELECT {_COLUMNS} FROM json_populate_recordset(NULL::sources_post, %s::json)
+SELECT {_COLUMNS.replace("deleted_at", _GONE)} FROM json_populate_recordset(NULL::sources_post, %s::json) AS post
 ON CONFLICT DO NOTHING RETURNING id
 """  # noqa: S608 - made of the model's own columns
+_NOTE_DELETIONS = f"""
+INSERT INTO {Deletion._meta.db_table} (story_id, seen_at) SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 - its own name
+_MARK_DELETED = f"""
+UPDATE {Post._meta.db_table} AS post SET deleted_at = gone.seen_at
+FROM {Deletion._meta.db_table} AS gone
+WHERE gone.story_id = ANY(%s::uuid[]) AND post.story_id = gone.story_id AND post.deleted_at IS NULL
+"""  # noqa: S608 - their own names
 _USERS = f"SELECT id FROM {get_user_model()._meta.db_table} WHERE id = ANY(%s::uuid[])"  # noqa: S608 - its own name
 
 
@@ -74,9 +85,26 @@ def insert(posts: Sequence[Mapping[str, Any]]) -> set[UUID]:
     return {post_id for (post_id,) in rows(_INSERT, [msgspec.json.encode(posts).decode()])}
 
 
+def note_deletions(seen: Mapping[UUID, datetime]) -> None:
+    """Remember that these stories are gone, the first time each is told."""
+    stories = sorted(seen)
+    _run(_NOTE_DELETIONS, [stories, [seen[story] for story in stories]])
+
+
+def mark_deleted(stories: Collection[UUID]) -> int:
+    """Note on every recorded revision of these stories that it is gone, where it is; returns how many were new."""
+    return _run(_MARK_DELETED, [list(stories)])
+
+
 def users(ids: Collection[UUID]) -> set[UUID]:
     """Those of `ids` that are users."""
     return {user_id for (user_id,) in rows(_USERS, [list(ids)])}
+
+
+def _run(sql: str, params: Sequence[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
 
 
 def rows(sql: str, params: Sequence[Any]) -> list[Any]:

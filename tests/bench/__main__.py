@@ -8,7 +8,7 @@ import importlib
 from tests.bench.results import show
 from tradebot.embedded.layout import CHECKOUT
 
-PARTS = ("pipeline", "orders")
+PARTS = ("pipeline", "orders", "crawl")
 
 
 def main() -> None:

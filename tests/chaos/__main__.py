@@ -103,12 +103,21 @@ def _explained(run: Run, outcome: Outcome, options: argparse.Namespace) -> list[
 
 
 def _clear(built: House) -> None:
-    """The next seed starts without this one's strategies and rows; its accounts at the exchange stay, unused."""
+    """The next seed starts without this one's strategies and rows; its accounts at the exchange stay, unused.
+
+    The product goes on reading these tables meanwhile: PostgreSQL may choose this transaction to end a deadlock, and
+    then it comes again.
+    """
     import psycopg
 
-    with psycopg.connect(built.direct.database, autocommit=True) as connection:
-        connection.execute("UPDATE strategies_strategy SET enabled = false")
-        connection.execute("TRUNCATE trading_command, trading_position, messaging_deadletter CASCADE")
+    while True:
+        try:
+            with psycopg.connect(built.direct.database) as connection:
+                connection.execute("UPDATE strategies_strategy SET enabled = false")
+                connection.execute("TRUNCATE trading_command, trading_position, messaging_deadletter CASCADE")
+        except psycopg.errors.DeadlockDetected:
+            continue
+        return
 
 
 if __name__ == "__main__":

@@ -219,18 +219,25 @@ def _reservations(account: Account) -> Found:
 
 def _stops(account: Account) -> Found:
     """All that is held is guarded at the exchange on each side of the price that was asked for, as far as its filters
-    allow; and nothing more is. What a guard has sold is no longer held."""
+    allow; and nothing more is. What a guard has sold is no longer held. A profit that the exchange refused beside its
+    stop may be watched by a guard instead: there a missed moment costs no more than the profit."""
     held, step = _held(account), Decimal(account.expected["step"])
     resting = [row for row in account.ledger_orders if row["status"] in OPEN and row["kind"] in STOPS]
-    # A remainder too small for an order of its own may stay behind with each guard; a whole position may not.
-    least = Decimal(account.expected["least"]) if not resting else ZERO
-    dust = max(step * max(1, len(resting)), least / Decimal(account.expected["price"]))
+    # A part of a step may stay behind with each guard, and what all of them left may be too little for an order.
+    dust = max(step * max(1, len(resting)), Decimal(account.expected["least"]) / Decimal(account.expected["price"]))
     for side in account.expected["guards"]:
-        bare = held - sum((_left(row) for row in resting if row["kind"] in SIDES[side]), ZERO)
+        covered = sum((_left(row) for row in resting if row["kind"] in SIDES[side]), ZERO)
+        bare = held - covered - (_watched(account) if side == "profit" and resting else ZERO)
         if bare >= dust:
             yield UNPROTECTED, f"{bare.normalize():f} of {held.normalize():f} have no {side}", "position"
     if (over := _promised(resting) - held) > 0:
         yield BROKEN, f"guards cover {over.normalize():f} more than is held", "position"
+
+
+def _watched(account: Account) -> Decimal:
+    """What guards at work promise to sell at a profit themselves."""
+    guards = (row for row in account.commands if row["leg"] == "protect" and row["state"] in WORKING and row["take"])
+    return sum((row["amount"] for row in guards), ZERO)
 
 
 def _left(row: Row) -> Decimal:
@@ -280,7 +287,8 @@ def _dead_letters(dead: Iterable[Row], poison: set[str]) -> Iterator[Finding]:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 _TABLES = {
-    "commands": "SELECT id, credential_id, leg, state, code, reason, root_id FROM trading_command",
+    "commands": "SELECT id, credential_id, leg, state, code, reason, root_id, amount,"
+    " decision->'guard'->>'take' AS take FROM trading_command",
     "orders": "SELECT id, credential_id, command_id, client_id, leg, status, reason, reserved_quote, reserved_base"
     " FROM trading_order",
     "fills": "SELECT credential_id, trade_id, amount, price, fee FROM trading_fill",

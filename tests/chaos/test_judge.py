@@ -23,8 +23,20 @@ EXPECTED = {
 }
 
 
+_FREE = {"amount": Decimal(999), "take": None}
+
+
 def _command(**changes: Any) -> dict[str, Any]:
-    return {"id": "c1", "leg": "entry", "state": "DONE", "code": "filled", "reason": "", "root_id": "post-1", **changes}
+    return {
+        "id": "c1",
+        "leg": "entry",
+        "state": "DONE",
+        "code": "filled",
+        "reason": "",
+        "root_id": "post-1",
+        **_FREE,
+        **changes,
+    }
 
 
 def _order(**changes: Any) -> dict[str, Any]:
@@ -184,3 +196,26 @@ def test_a_triggered_stop_is_a_right_end() -> None:
     assert _kinds(sold) == set()
     assert _kinds(replace(sold, orders=(*sold.orders, refused))) == set()
     assert LOST in _kinds(replace(HEALTHY, orders=(*HEALTHY.orders, refused)))
+
+
+@pytest.mark.parametrize(
+    ("guard", "kinds"),
+    [
+        ({"take": "0.09"}, set()),
+        ({"take": "0.09", "state": "DONE"}, {UNPROTECTED}),
+        ({"take": "0.09", "amount": Decimal(500)}, {UNPROTECTED}),
+        ({"take": None}, {UNPROTECTED}),
+    ],
+)
+def test_a_profit_beside_a_stop_may_be_watched_by_a_guard_at_work(guard: dict[str, Any], kinds: set[str]) -> None:
+    commands = (_command(), _command(**{"id": "c2", "leg": "protect", "state": "ORDERED", **guard}))
+    both = replace(HEALTHY, expected={**EXPECTED, "guards": ["stop", "profit"]}, commands=commands)
+
+    assert _kinds(both) == kinds
+
+
+def test_a_stop_is_never_only_watched() -> None:
+    watched = _command(id="c2", leg="protect", state="ORDERED", take="0.09")
+    bare = replace(HEALTHY, expected={**EXPECTED, "guards": ["stop"]}, commands=(_command(), watched))
+
+    assert UNPROTECTED in _kinds(replace(bare, ledger_orders=(_there(),)))

@@ -103,8 +103,8 @@ def execute(display: Display, command: list[str], *, durable: bool = True, progr
 
 def test(display: Display, arguments: list[str]) -> int:
     """Runs pytest against a real RabbitMQ, PostgreSQL with pgvector, Valkey and Tesseract."""
-    with display.step("RabbitMQ, Tesseract, Chromium are installed"):
-        debian.ensure((debian.RABBITMQ, debian.TESSERACT), display.say)
+    with display.step("RabbitMQ, Tesseract, etcd, Chromium are installed"):
+        debian.ensure((debian.RABBITMQ, debian.TESSERACT, debian.ETCD), display.say)
         _try_chromium(display)
     return execute(display, [sys.executable, "-m", "pytest", *arguments], durable=False)
 

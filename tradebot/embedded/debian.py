@@ -48,6 +48,7 @@ TESSERACT = Bundle(
 CHROMIUM = Bundle(
     "Chromium", ("chromium", "chromium-driver"), ("chromium", "chromedriver"), "install chromium and chromedriver"
 )
+ETCD = Bundle("etcd", ("etcd-server",), ("etcd",), "install etcd 3.4 or later")
 
 
 def cache_folder() -> Path:
@@ -191,6 +192,7 @@ def make_runnable(cache: Path) -> None:
         "tesseract": root / "usr/bin/tesseract",
         "chromium": root / "usr/lib/chromium/chromium",
         "chromedriver": root / "usr/bin/chromedriver",
+        "etcd": root / "usr/bin/etcd",
     }
     for name, program in programs.items():
         if program.exists():

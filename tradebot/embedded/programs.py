@@ -45,8 +45,8 @@ def our_programs(
         _paper_exchange(paper, var, secrets["PAPER_EXCHANGE_TOKEN"]),
         _web(web),
         *(worker(name, group) for name, group in workers.items()),
-        # All three wait most of their lives; a process each would cost two hundred megabytes more.
-        Program("streams", _python("manage.py", "streams", "--with", "relay", "beat"), stop_seconds=6),
+        # All four wait most of their lives; a process each would cost three hundred megabytes more.
+        Program("streams", _python("manage.py", "streams", "--with", "relay", "beat", "config"), stop_seconds=6),
         _flower(flower, secrets["FLOWER_PASSWORD"]),
     ]
 

@@ -20,6 +20,7 @@ from workers.streams.account import AccountStream
 from workers.streams.backoff import Backoff
 from workers.streams.choices import Choices, choices
 from workers.streams.lease import Lease, LeaseLost
+from workers.streams.listeners import Listeners
 from workers.streams.prices import PriceStream
 from workers.streams.stream import Stream
 from workers.streams.threads import Threads
@@ -59,9 +60,11 @@ class Streams:
         self._left_out = 0
         self._choices = Choices()
         self._choose_at = 0.0
+        self._listeners = Listeners()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Without its database it listens to nothing and waits for it."""
+        self._listeners.start()
         beating = asyncio.create_task(self._beating())
         serving = asyncio.create_task(self._serving())
         stopped = asyncio.create_task(stop.wait())
@@ -72,6 +75,7 @@ class Streams:
                     task.result()
         finally:
             await _end([beating, serving, stopped])
+            await asyncio.to_thread(self._listeners.stop)
             await self._said_goodbye()
             self._threads.close()
 
@@ -175,6 +179,7 @@ class Streams:
             "price_feeds_connected": sum(stream.up for stream in streams if isinstance(stream, PriceStream)),
             "reconnects": sum(stream.reconnects for stream in streams),
             "left_to_rest": self._left_out,
+            **self._listeners.facts(),
         }
 
     async def _said_goodbye(self) -> None:

@@ -1,21 +1,31 @@
-"""The media storage: pictures as files, once each, named by the SHA-256 of their bytes."""
+"""Pictures of posts: fetched under their source's host rules, stored once each by the SHA-256 of their bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
-import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
 from apps.sources import selectors
 from apps.sources.adapters.guarded import BYTE_LIMIT, GuardedClient
 from apps.sources.adapters.images import Picture, decode, sniff
 from apps.sources.domain.picture import MEDIA_ID, MEDIA_PREFIX, StoredMedia
-from tradebot.contracts.errors import InvalidField, PermanentError
+from tradebot.contracts.errors import InvalidField, PermanentError, TradebotError, TransientError
+
+SOURCE_HOSTS = {
+    "twitter": ("pbs.twimg.com", "video.twimg.com"),
+    "telegram": ("*.telesco.pe", "*.cdn-telegram.org"),
+}
+"""Where the pictures of a source's posts lie; a post of it that names another host is not believed. Sources that are
+not here have the hosts of their own settings (`media_hosts`), or any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,31 @@ def keep(data: bytes) -> Loaded:
     return Loaded(StoredMedia(digest, picture.content_type, picture.width, picture.height, len(data), path), picture)
 
 
-def media_client() -> GuardedClient:
-    """The client for addresses that stand in posts. Endpoints that an operator vouches for elsewhere do not count."""
-    return GuardedClient(allow=selectors.allowed_media())
+def media_client(hosts: Collection[str] = ()) -> GuardedClient:
+    """The client for addresses that stand in posts. `hosts`: the only ones it contacts, any where there is none.
+    Endpoints that an operator vouches for elsewhere do not count."""
+    return GuardedClient(allow=selectors.allowed_media(), hosts=hosts)
+
+
+class MediaClients:
+    """A client for each set of host rules, with connections kept for as long as the block runs."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._clients: dict[frozenset[str], GuardedClient] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def of(self, source: str, channel: str) -> GuardedClient:
+        """The client for pictures of this source's posts. Not safe to call from several threads; the client is."""
+        hosts = frozenset(SOURCE_HOSTS.get(source) or selectors.media_hosts(source, channel))
+        if hosts not in self._clients:
+            self._clients[hosts] = self._stack.enter_context(media_client(hosts))
+        return self._clients[hosts]
 
 
 def import_media(path: Path) -> str:
@@ -75,29 +107,31 @@ def _read_file(path: Path) -> bytes:
 
 def _stored_bytes(digest: str) -> bytes:
     try:
-        return (_root() / _path_of(digest)).read_bytes()
+        with _reaching_storage(), default_storage.open(_path_of(digest), "rb") as file:
+            return bytes(file.read(BYTE_LIMIT))
     except FileNotFoundError:
         raise PermanentError("is not in the media storage") from None
 
 
 def _keep(digest: str, data: bytes) -> str:
-    relative = _path_of(digest)
-    target = _root() / relative
-    if target.exists():
-        return relative
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=target.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(handle)
-    Path(temporary).replace(target)
-    return relative
+    # Two workers with the same picture write the same bytes under the same name.
+    name = _path_of(digest)
+    with _reaching_storage():
+        if not default_storage.exists(name):
+            default_storage.save(name, ContentFile(data))
+    return name
+
+
+@contextmanager
+def _reaching_storage() -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, TradebotError):
+        raise
+    except Exception as error:
+        # A full disk, or whatever an S3 client raises: all of it may be over at the next try.
+        raise TransientError(f"the media storage does not answer: {type(error).__name__}: {error}"[:500]) from error
 
 
 def _path_of(digest: str) -> str:
     return f"{digest[:2]}/{digest[2:4]}/{digest}"
-
-
-def _root() -> Path:
-    return Path(settings.MEDIA_ROOT)

@@ -2,55 +2,70 @@
 
 from __future__ import annotations
 
-import calendar
 import hashlib
-import io
-import re
-import sys
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any
 from uuid import uuid4
 
-import feedparser
+import msgspec
 from django.conf import settings
 
 from apps.sources import selectors
-from apps.sources.adapters.guarded import Fetched, GuardedClient
+from apps.sources.adapters import feed_reader as reader
+from apps.sources.adapters.guarded import Fetched, GuardedClient, check_status
+from apps.sources.adapters.versions import Versions
 from apps.sources.domain.address import read_url
-from apps.sources.domain.clean import storable, visible
-from apps.sources.domain.intake import MEDIA_LIMIT, TEXT_LIMIT, is_link
-from tradebot.contracts.errors import NotConfigured, PermanentError, UnsafeAddress
+from apps.sources.domain.intake import MEDIA_LIMIT, is_link
+from tradebot.contracts.errors import NotConfigured, PermanentError, Throttled, UnsafeAddress
 from tradebot.contracts.messages import CrawlerMessage
+from tradebot.contracts.ports import Deletion
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_ENTRIES = 200
-_NAME_LIMIT = 200
-_FEED_BYTES = 4 * 1024 * 1024
-"""feedparser takes seconds for each hostile megabyte."""
-_REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]+|[0-9]+);?")
-_LONGEST_REFERENCE = 12
 _HEADERS = {"Accept": "application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.5"}
+_GONE_PAUSE = timedelta(days=1)
+_LONGEST_WAIT = timedelta(days=1)
+_MEGABYTE = 1024 * 1024
+
+
+class FeedConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Settings of one feed. `max_bytes`: feedparser takes up to 8 s for each hostile megabyte. `authorization`: a
+    header for private feeds, as a reference (`env:NAME`, `file:PATH`). `media_hosts`: the only hosts that pictures may
+    come from, any where it is empty. `inline_images`: also pictures that stand in the text."""
+
+    max_entries: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+    max_bytes: Annotated[int, msgspec.Meta(ge=1024, le=8 * _MEGABYTE)] = 2 * _MEGABYTE
+    authorization: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    media_hosts: list[str] = []
+    inline_images: bool = False
 
 
 class FeedCrawler:
-    """Polls one feed. Config: `url`, `name` (the channel of its posts), `state` (what `state` was after the last run).
+    """Polls one feed. Config: `url`, `name` (the channel of its posts), `state` (what `state` was after the last run),
+    and the fields of FeedConfig.
 
-    An entry is told apart by its guid, else its link, else a hash of its words. One without a date counts as old as
-    the poll before, or as the epoch on the first poll: what can't be dated must not look fresh.
+    An entry is told apart by its guid, else its link, else a hash of its words. One whose words or pictures changed is
+    a new revision with the moment of the first. One without a date counts as old as the poll before, or as the epoch on
+    the first poll: what can't be dated must not look fresh.
     """
 
     name = "rss"
+    config_model = FeedConfig
 
     def __init__(self, client: GuardedClient | None = None) -> None:
         self._client = client
         self.state: dict[str, Any] = {}
+        self.deletions: list[Deletion] = []
+        self.notes: dict[str, str] = {}
 
     def init(self, config: Mapping[str, Any]) -> None:
-        """Raises NotConfigured without a usable url."""
-        self._client = self._client or GuardedClient(allow=settings.GUARDED_ALLOW, byte_limit=_FEED_BYTES)
+        """Raises NotConfigured without a usable url, or with a setting that is wrong."""
+        self._config = _settings(config)
+        self._client = self._client or GuardedClient(
+            allow=settings.GUARDED_ALLOW, byte_limit=self._config.max_bytes, time_limit=20
+        )
         self._url = str(config.get("url") or "")
-        self._channel = str(config.get("name") or self._url)[:_NAME_LIMIT]
+        self._channel = str(config.get("name") or self._url)[: reader.NAME_LIMIT]
         try:
             read_url(self._url, settings.GUARDED_ALLOW)
         except UnsafeAddress as error:
@@ -59,13 +74,20 @@ class FeedCrawler:
         self.state = dict(state) if state.get("url") == self._url else {}
 
     def fetch(self) -> Iterable[CrawlerMessage]:
-        """Entries of the feed, oldest first; none when the server says that nothing changed."""
+        """Entries of the feed, oldest first; none when the server says that nothing changed, or sends what it sent
+        before. Raises Throttled for 410 (a day's pause) and where the server says when to come again."""
         if self._client is None:
             raise NotConfigured("init was not called")
         polled_at = datetime.now(UTC)
-        answer = self._client.get(self._url, {**_HEADERS, **self._conditions()})
-        messages = [] if answer.status == 304 else self._read(answer)
-        self.state = self._next_state(answer, polled_at)
+        self.notes = {}
+        answer = self._client.ask("GET", self._url, {**_HEADERS, **self._conditions()})
+        _check(answer, polled_at)
+        digest = hashlib.sha256(answer.body).hexdigest()
+        same = answer.status == 304 or digest == self.state.get("body")
+        self.notes = _moved_note(self._channel, answer)
+        known = Versions(self.state.get("entries") or {})
+        messages = [] if same else self._read(answer, known, polled_at)
+        self.state = self._next_state(answer, digest, known, polled_at)
         return messages
 
     def validate(self, msg: CrawlerMessage) -> bool:
@@ -73,107 +95,106 @@ class FeedCrawler:
         return msg.source == self.name and msg.channel == self._channel and bool(msg.data or msg.media_urls)
 
     def _conditions(self) -> dict[str, str]:
-        known = {"If-None-Match": self.state.get("etag"), "If-Modified-Since": self.state.get("last_modified")}
+        known = {
+            "If-None-Match": self.state.get("etag"),
+            "If-Modified-Since": self.state.get("last_modified"),
+            "Authorization": self._config.authorization,
+        }
         return {name: str(value) for name, value in known.items() if value}
 
-    def _next_state(self, answer: Fetched, polled_at: datetime) -> dict[str, Any]:
+    def _next_state(self, answer: Fetched, digest: str, known: Versions, polled_at: datetime) -> dict[str, Any]:
         same = answer.status == 304
+        before = self.state if same else {}
         return {
             "url": self._url,
-            "etag": answer.headers.get("etag") or (self.state.get("etag") if same else None),
-            "last_modified": answer.headers.get("last-modified") or (self.state.get("last_modified") if same else None),
+            "etag": answer.headers.get("etag") or before.get("etag"),
+            "last_modified": answer.headers.get("last-modified") or before.get("last_modified"),
+            "body": before.get("body") if same else digest,
+            "entries": known.remembered(),
             "polled_at": polled_at.isoformat(),
         }
 
-    def _read(self, answer: Fetched) -> list[CrawlerMessage]:
-        messages = [self._message(entry) for entry in _entries(answer, self._url)]
-        return sorted(filter(None, messages), key=lambda message: message.timestamp)
+    def _read(self, answer: Fetched, known: Versions, now: datetime) -> list[CrawlerMessage]:
+        # The address we were given, not where it redirects: relative guids stay the same when the feed moves.
+        entries = reader.read_feed(answer.body, answer.headers.get("content-type", ""), self._url)
+        chosen = entries[: self._config.max_entries]
+        messages = [message for entry in chosen if (message := self._message(entry, known))]
+        if len(entries) > len(chosen):
+            self.notes["left out"] = f"{len(entries) - len(chosen)} of {len(entries)} entries; see max_entries"
+        late = [message for message in messages if message.timestamp > now]
+        if late:
+            self.notes["future"] = f"{len(late)} of {len(messages)} entries are dated in the future and never trade"
+        return sorted(messages, key=lambda message: message.timestamp)
 
-    def _message(self, entry: Any) -> CrawlerMessage | None:
-        text, images, link = _text(entry), _images(entry), str(entry.get("link") or "")
+    def _message(self, entry: Any, known: Versions) -> CrawlerMessage | None:
+        text, link = reader.text_of(entry), str(entry.get("link") or "")
+        images = self._images(entry)
         if not text and not images:
             return None
+        native_id = _identity(entry, text)
+        moment = reader.published_at(entry) or self._undated()
+        revision, first_moment = known.sighting(native_id, [text, *images], moment, reader.updated_at(entry))
         return CrawlerMessage(
-            id=_identity(entry, text),
+            id=native_id,
             root_id=str(uuid4()),
             seen_at=datetime.now(UTC),
             source=self.name,
             type="image" if images else "text",
             data=text,
             media_urls=images,
-            timestamp=_moment(entry) or self._undated(),
-            author=_author(entry) or self._channel,
+            timestamp=first_moment,
+            author=reader.author_of(entry) or self._channel,
             channel=self._channel,
             url=link if is_link(link) else "",
+            revision=revision,
         )
+
+    def _images(self, entry: Any) -> list[str]:
+        found = reader.pictures_of(entry, self._url, inline=self._config.inline_images)
+        return [url for url in found if _is_usable(url)][:MEDIA_LIMIT]
 
     def _undated(self) -> datetime:
         polled = self.state.get("polled_at")
-        return datetime.fromisoformat(polled) if polled else _EPOCH
+        return datetime.fromisoformat(polled) if polled else reader.EPOCH
 
 
-def _entries(answer: Fetched, base: str) -> list[Any]:
-    # As a stream: given bytes, feedparser would try them as the name of a local file. `base` is the address we were
-    # given, not where it redirects, so that relative guids stay the same when the feed moves.
-    headers = {"content-type": answer.headers.get("content-type", ""), "content-location": base}
-    feed = feedparser.parse(io.BytesIO(_REFERENCE.sub(_readable, answer.body)), response_headers=headers)
-    if not feed.entries and not feed.get("version"):
-        raise PermanentError(f"is no RSS or Atom feed ({feed.get('bozo_exception', 'no feed element')})"[:300])
-    return list(feed.entries[:_MOST_ENTRIES])
+def _settings(config: Mapping[str, Any]) -> FeedConfig:
+    given = {name: value for name, value in config.items() if name not in {"url", "name", "state"}}
+    try:
+        return msgspec.convert(given, FeedConfig)
+    except msgspec.ValidationError as error:
+        raise NotConfigured(str(error)) from None
 
 
-def _readable(reference: re.Match[bytes]) -> bytes:
-    """The reference, or nothing where it means no character: on such a one feedparser gives up the whole feed."""
-    digits = reference[1].lower()
-    if len(digits) > _LONGEST_REFERENCE:
-        return b""
-    code = int(digits[1:], 16) if digits.startswith(b"x") else int(digits)
-    return reference[0] if 0 < code <= sys.maxunicode and not 0xD800 <= code <= 0xDFFF else b""
+def _check(answer: Fetched, now: datetime) -> None:
+    if answer.status == 410:
+        reason = "the server answered 410: the feed is gone for good; disable this source or change its url"
+        raise Throttled(reason, now + _GONE_PAUSE)
+    if answer.status in {429, 503} and (until := _retry_after(answer.headers.get("retry-after", ""), now)):
+        reason = f"the server answered {answer.status} and asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC"
+        raise Throttled(reason, until)
+    if answer.status in {401, 403}:
+        raise PermanentError(f"the server answered {answer.status}: it wants credentials; see `authorization`")
+    check_status(answer.status)
+
+
+def _retry_after(given: str, now: datetime) -> datetime | None:
+    try:
+        until = now + timedelta(seconds=int(given)) if given.isdigit() else parsedate_to_datetime(given).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(until, now), now + _LONGEST_WAIT)
+
+
+def _moved_note(channel: str, answer: Fetched) -> dict[str, str]:
+    return {channel: f"has moved for good to {answer.moved[:500]}; change its url"} if answer.moved else {}
 
 
 def _identity(entry: Any, text: str) -> str:
     given = str(entry.get("id") or entry.get("link") or "").strip()
-    if given and len(given) <= _NAME_LIMIT and given.isprintable():
+    if given and len(given) <= reader.NAME_LIMIT and given.isprintable():
         return given
     return "sha256:" + hashlib.sha256((given or text).encode("utf-8", "replace")).hexdigest()
-
-
-def _text(entry: Any) -> str:
-    contents = entry.get("content") or [{}]
-    title = storable(str(entry.get("title") or "")).strip()
-    body = storable(str(entry.get("summary") or contents[0].get("value") or "")).strip()
-    if not title or body.startswith(title):
-        return _cut(body)
-    return _cut(f"{title}\n\n{body}".strip())
-
-
-def _cut(text: str) -> str:
-    """As much as an outside item may have."""
-    return text.encode()[:TEXT_LIMIT].decode("utf-8", "ignore")
-
-
-def _author(entry: Any) -> str:
-    return visible(str(entry.get("author") or "")).replace("\n", " ")[:_NAME_LIMIT]
-
-
-def _moment(entry: Any) -> datetime | None:
-    parsed = entry.get("published_parsed") or entry.get("updated_parsed")
-    try:
-        return max(_EPOCH, datetime.fromtimestamp(calendar.timegm(parsed), UTC)) if parsed else None
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _images(entry: Any) -> list[str]:
-    offered = [link for link in entry.get("links", []) if link.get("rel") == "enclosure"]
-    offered += entry.get("media_content", [])
-    pictures = [item for item in offered if _is_image(item)] or entry.get("media_thumbnail", [])
-    urls = dict.fromkeys(str(item.get("href") or item.get("url") or "") for item in pictures)
-    return [url for url in urls if _is_usable(url)][:MEDIA_LIMIT]
-
-
-def _is_image(item: Mapping[str, Any]) -> bool:
-    return str(item.get("type", "")).startswith("image/") or item.get("medium") == "image"
 
 
 def _is_usable(url: str) -> bool:

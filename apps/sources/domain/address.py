@@ -43,13 +43,14 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def read_url(url: str, allow: Collection[str] = ()) -> Address:
-    """Take an http(s) URL apart. `allow`: `host:port` endpoints on which any port and any address is right.
+def read_url(url: str, allow: Collection[str] = (), limit: int = URL_LIMIT) -> Address:
+    """Take an http(s) URL apart. `allow`: `host:port` endpoints on which any port and any address is right. `limit`:
+    characters it may have; more than a stranger's for URLs of our own making.
 
     Raises UnsafeAddress for another scheme, credentials, a strange port or host, or a literal inner address.
     """
-    if len(url) > URL_LIMIT:
-        raise UnsafeAddress(f"is longer than {URL_LIMIT} characters")
+    if len(url) > limit:
+        raise UnsafeAddress(f"is longer than {limit} characters")
     if _CONTROL.search(url):
         raise UnsafeAddress("has blanks, control characters or backslashes; percent-encode them")
     try:
@@ -78,6 +79,14 @@ def refusal(ip: IPAddress) -> str | None:
     return None
 
 
+def check_host(address: Address, hosts: Collection[str]) -> None:
+    """Raise UnsafeAddress unless the host is one of `hosts`: names, or `*.example.org` for every name under it. No
+    rules: any host."""
+    name = address.host.rstrip(".")
+    if hosts and not any(_is_under(name, rule.lower()) for rule in hosts):
+        raise UnsafeAddress(f"{address.host[:100]} is not among this source's hosts ({', '.join(sorted(hosts))[:200]})")
+
+
 def literal(host: str) -> IPAddress | None:
     """The IP address that `host` spells, in any form the system's resolver would read (127.1, 0x7f.1, 2130706433)."""
     try:
@@ -98,6 +107,10 @@ def _check_outside(address: Address) -> None:
         raise UnsafeAddress(f"{address.host} is an inner name")
     if (ip := literal(address.host)) and (reason := refusal(ip)):
         raise UnsafeAddress(reason)
+
+
+def _is_under(name: str, rule: str) -> bool:
+    return name.endswith(rule[1:]) and name != rule[2:] if rule.startswith("*.") else name == rule
 
 
 def _host(name: str | None) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from tradebot.contracts.ids import stable_id
 from tradebot.contracts.messages import CrawlerMessage
+from tradebot.contracts.ports import Deletion
 
 PUSH_PREFIX = "push:"
 _GLOBAL_IDS = frozenset({"twitter"})
@@ -14,10 +15,13 @@ _CASELESS = frozenset({"telegram"})
 
 def channel_of(message: CrawlerMessage) -> str:
     """The channel within which the source's ids are unique; empty where they are unique by themselves."""
-    if message.source in _GLOBAL_IDS:
+    return _channel(message.source, message.channel or message.author)
+
+
+def _channel(source: str, named: str) -> str:
+    if source in _GLOBAL_IDS:
         return ""
-    channel = message.channel or message.author
-    return channel.lstrip("@").casefold() if message.source in _CASELESS else channel
+    return named.lstrip("@").casefold() if source in _CASELESS else named
 
 
 def post_id(message: CrawlerMessage) -> UUID:
@@ -28,6 +32,12 @@ def post_id(message: CrawlerMessage) -> UUID:
 def story_id(message: CrawlerMessage) -> UUID:
     """Id that all revisions of the post share."""
     return stable_id("story", message.source, channel_of(message), message.id)
+
+
+def story_of(deletion: Deletion) -> UUID:
+    """Id of the story that is gone. A deletion's channel is its post's, or the author where the post had none; it does
+    not matter where the source's ids are unique by themselves."""
+    return stable_id("story", deletion.source, _channel(deletion.source, deletion.channel), deletion.native_id)
 
 
 def owner_of(source: str) -> str | None:

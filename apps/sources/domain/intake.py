@@ -66,12 +66,17 @@ def read_crawler_message(
 
 
 def check_crawled(
-    message: CrawlerMessage, *, allowed_sources: Collection[str], allow_media: Collection[str] = ()
+    message: CrawlerMessage,
+    *,
+    allowed_sources: Collection[str],
+    allow_media: Collection[str] = (),
+    stored: Collection[str] = (),
 ) -> CrawlerMessage:
     """A crawler's message under the rules for outside items: what a stranger wrote into a feed gets no further than
-    what a stranger pushes. Raises InvalidField naming the field."""
+    what a stranger pushes. `stored`: pictures (`media:<sha256>`) that the crawler itself has put into the storage.
+    Raises InvalidField naming the field."""
     given = _convert(to_wire(message))
-    return _checked(given, allowed_sources, trust=False, allow=allow_media)
+    return _checked(given, allowed_sources, trust=False, allow=allow_media, stored=stored)
 
 
 def check_storable(message: CrawlerMessage) -> None:
@@ -83,12 +88,17 @@ def check_storable(message: CrawlerMessage) -> None:
 
 
 def _checked(
-    message: CrawlerMessage, allowed_sources: Collection[str], *, trust: bool, allow: Collection[str]
+    message: CrawlerMessage,
+    allowed_sources: Collection[str],
+    *,
+    trust: bool,
+    allow: Collection[str],
+    stored: Collection[str] = (),
 ) -> CrawlerMessage:
     _check_source(message.source, allowed_sources)
     check_storable(message)
     _check_text(message)
-    _check_media(message, trust=trust, allow=allow)
+    _check_media(message, trust=trust, allow=allow, stored=stored)
     return msgspec.structs.replace(message, data=storable(message.data))
 
 
@@ -166,13 +176,13 @@ def _check_text(message: CrawlerMessage) -> None:
         raise InvalidField("data", "is empty; a post of type text needs words")
 
 
-def _check_media(message: CrawlerMessage, *, trust: bool, allow: Collection[str]) -> None:
+def _check_media(message: CrawlerMessage, *, trust: bool, allow: Collection[str], stored: Collection[str]) -> None:
     if message.type != "text" and not message.media_urls:
         raise InvalidField("media_urls", f"is empty, but the type is {message.type}")
     if len(message.media_urls) > MEDIA_LIMIT:
         raise InvalidField("media_urls", f"has {len(message.media_urls)} entries; at most {MEDIA_LIMIT} are read")
     for index, url in enumerate(message.media_urls):
-        if not (trust and is_local(url)):
+        if not ((trust and is_local(url)) or (url in stored and _MEDIA_ID.match(url))):
             _check_media_url(f"media_urls[{index}]", url, allow)
 
 

@@ -231,10 +231,12 @@ def _fitted(scene: Scene, wants: Sequence[Wanted], amount: Decimal) -> Decimal:
 
 
 def _done(guard: Command, scene: Scene, held: Decimal) -> None:
+    sold = sold_by(guard)
+    left = min(held, max(guard.amount - sold, ZERO))
     guard.decided_at = guard.decided_at or scene.now
     guard.state = CommandState.DONE.value
-    guard.code = "triggered" if sold_by(guard) else "too_small" if held > 0 else "nothing_held"
-    guard.reason = f"{plain(held)} {scene.pair.base} is held: too little for an order, so nothing can guard it"
+    guard.code = "triggered" if sold else "too_small" if held > 0 else "nothing_held"
+    guard.reason = f"{plain(left)} {scene.pair.base} is left: too little for an order, so nothing can guard it"
     guard.save(update_fields=["state", "code", "reason", "decided_at"])
 
 

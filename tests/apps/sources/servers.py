@@ -59,6 +59,9 @@ def running() -> Iterator[Server]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: Any) -> None:
             """Quiet."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from apps.sources.adapters import media
 from apps.sources.adapters.guarded import BYTE_LIMIT, GuardedClient
+from apps.sources.models import Source
 from tests.apps.sources.pictures import plain
 from tests.apps.sources.servers import Server
 from tradebot.contracts.errors import InvalidField, PermanentError, UnsafeAddress
@@ -80,3 +83,80 @@ def test_what_an_operator_vouches_for_elsewhere_is_no_address_for_posts(server: 
         media.fetch(server.give("/a.png", plain()), media.media_client())
 
     assert server.connections == 0
+
+
+# --- the same picture, at once and at two addresses ------------------------------------------------------------------
+
+
+def test_many_workers_with_the_same_picture_write_one_whole_file(media_root: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        digests = {loaded.media.sha256 for loaded in pool.map(lambda _: media.keep(plain()), range(32))}
+
+    [file] = files(media_root)
+    assert (file.read_bytes(), digests) == (plain(), {file.name})
+
+
+def test_a_worker_that_dies_while_it_writes_leaves_no_half_picture(
+    media_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Died(BaseException):
+        """As SIGKILL would: no clean-up runs that the code itself does not do."""
+
+    def dies(self: Path, target: Path) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", dies)
+        with pytest.raises(Died):
+            media.keep(plain())
+
+    kept = media.keep(plain()).media
+    assert (media_root / kept.path).read_bytes() == plain()
+
+
+@pytest.mark.django_db
+def test_the_same_picture_at_two_addresses_is_stored_once(server: Server, settings: Any, media_root: Path) -> None:
+    settings.MEDIA_ALLOW = [server.endpoint]
+    with media.MediaClients() as clients:
+        client = clients.of("push:somebody", "")
+        for path in ("/a.png", "/b.jpg"):
+            media.keep(media.fetch(server.give(path, plain()), client))
+
+    assert len(files(media_root)) == 1
+
+
+# --- host rules ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("twitter", "https://evil.example/a.png"),
+        ("twitter", "https://pbs.twimg.com.evil.example/a.png"),
+        ("twitter", "https://xpbs.twimg.com/a.png"),
+        ("telegram", "https://telesco.pe/a.png"),
+        ("telegram", "https://cdn4.telesco.pe.evil.example/a.png"),
+        ("rss", "https://other.example/a.png"),
+    ],
+)
+def test_a_picture_from_another_host_than_its_sources_is_refused(source: str, url: str) -> None:
+    Source.objects.create(name="sample", kind="rss", config={"media_hosts": ["news.example"]})
+
+    with media.MediaClients() as clients, pytest.raises(UnsafeAddress, match="not among"):
+        media.fetch(url, clients.of(source, "sample"))
+
+
+@pytest.mark.django_db
+def test_a_redirect_obeys_the_sources_hosts_as_well(server: Server, settings: Any) -> None:
+    settings.MEDIA_ALLOW = [server.endpoint]
+    url = server.give("/a", status=302, Location="https://evil.example/a.png")
+
+    with media.MediaClients() as clients, pytest.raises(UnsafeAddress, match="not among"):
+        media.fetch(url, clients.of("twitter", ""))
+
+
+def test_connections_are_kept_for_pictures_of_one_source() -> None:
+    with media.MediaClients() as clients:
+        assert clients.of("twitter", "a") is clients.of("twitter", "b")
+        assert clients.of("twitter", "a") is not clients.of("telegram", "a")

@@ -92,3 +92,12 @@ def test_a_blacklist_is_stored_in_capitals(operator: Client) -> None:
     form = {"user": "", "blacklist": '["doge"]', "cooling_period": "0"}
     operator.post("/admin/trading/riskpolicy/add/", form)
     assert RiskPolicy.objects.get().blacklist == ["DOGE"]
+
+
+def test_a_policy_is_not_deleted_so_no_switch_goes_back_unseen(operator: Client, trader: Trader) -> None:
+    policy = RiskPolicy.objects.create(user=None, kill_switch="halted")
+    address = f"/admin/trading/riskpolicy/{policy.pk}/delete/"
+    assert operator.post(address, {"post": "yes"}).status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": str(policy.pk), "post": "yes"}
+    operator.post("/admin/trading/riskpolicy/", chosen)
+    assert trader.buy(10).code == "kill_switch"

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from workers import stage, topology
+from workers import config, nodes, stage, topology
+from workers.crawl import session
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCKER = ROOT / "docker"
-OURS = {"tradebot:cpu", "tradebot:gpu"}
+OURS = {"tradebot:cpu", "tradebot:browser", "tradebot:gpu"}
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,20 @@ def test_every_secret_is_declared_made_and_read_from_a_file(
     assert used <= made
 
 
+def test_the_crawler_configuration_is_copied_once_to_where_it_is_watched(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.mkdir()
+    (docker / "make-secrets.sh").write_bytes((DOCKER / "make-secrets.sh").read_bytes())
+    (tmp_path / "crawler.toml").write_text("first")
+    for text in ("second", "third"):
+        subprocess.run(["sh", docker / "make-secrets.sh"], check=True, capture_output=True)
+        (tmp_path / "crawler.toml").write_text(text)
+    copied = docker / "crawler" / "crawler.toml"
+    assert copied.read_text() == "first"
+    assert copied.stat().st_mode & 0o777 == 0o644
+    assert copied.parent.stat().st_mode & 0o777 == 0o755
+
+
 def test_secrets_are_made_once_and_only_for_their_owner(tmp_path: Path) -> None:
     script, folder = tmp_path / "make-secrets.sh", tmp_path / "secrets"
     script.write_bytes((DOCKER / "make-secrets.sh").read_bytes())
@@ -122,6 +137,17 @@ def test_files_that_compose_mounts_are_there(services: dict[str, dict[str, Any]]
         assert (DOCKER / mount.split(":")[0]).exists(), mount
 
 
+def test_the_configuration_is_watched_in_a_folder_and_crawl_workers_may_be_many(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    watching = services["streams"]
+    assert watching["command"][-2:] == ["--with", "config"]
+    folder = next(volume for volume in watching["volumes"] if volume.endswith(":/etc/tradebot:ro"))
+    assert not folder.partition(":-")[2].partition("}")[0].endswith(".toml")
+    assert "/etc/tradebot/crawler.toml" in watching["environment"]["CRAWLER_CONFIG"]
+    assert "container_name" not in services["crawl"]
+
+
 def test_the_dashboard_asks_only_for_numbers_that_exist() -> None:
     panels = json.loads((DOCKER / "grafana/dashboards/pipeline.json").read_text(encoding="utf-8"))["panels"]
     asked = {word for panel in panels for target in panel["targets"] for word in our_metrics(target["expr"])}
@@ -142,10 +168,11 @@ def our_metrics(expression: str) -> set[str]:
 
 
 def exported() -> set[str]:
-    """Names under which Prometheus knows what workers/stage.py counts."""
-    metrics = (stage.SECONDS, stage.ITEMS, stage.DEAD, stage.LAG)
+    """Names under which Prometheus knows what the workers count."""
+    pipeline = (stage.SECONDS, stage.ITEMS, stage.DEAD, stage.LAG)
+    metrics = (*pipeline, config.AGE, config.FAILURES, nodes.FAILURES, session.CRAWLS)
     names = {family.name for metric in metrics for family in metric.describe()}
-    return {f"{name}{suffix}" for name in names for suffix in ("_total", "_bucket")}
+    return {f"{name}{suffix}" for name in names for suffix in ("_total", "_bucket", "")}
 
 
 def test_the_crawler_configuration_is_off_and_holds_no_secret() -> None:
@@ -154,6 +181,7 @@ def test_the_crawler_configuration_is_off_and_holds_no_secret() -> None:
         "twitter": False,
         "telegram": False,
         "rss": False,
+        "web": False,
     }
     for key in ("api_id", "api_hash"):
         assert said["telegram"][key].startswith("env:")

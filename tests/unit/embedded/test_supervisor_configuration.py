@@ -94,7 +94,7 @@ def test_every_queue_has_a_worker() -> None:
     taken = {queue for group in WORKERS.values() for queue in group.queues}
     started = {program.name: program.command for program in programs(Path("/nowhere"))}
     assert {"web", "streams", "flower", "paper_exchange"} <= started.keys()
-    assert started["streams"][-3:] == ("--with", "relay", "beat")
+    assert started["streams"][-4:] == ("--with", "relay", "beat", "config")
     assert taken >= {"clean", "ocr", "features", "analyze", "dispatch", "execute"}
 
 

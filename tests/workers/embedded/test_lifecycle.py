@@ -4,10 +4,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import etcd3gw
 import pytest
 
-from tradebot.embedded import ports
+from tradebot.embedded import debian, ports
 from tradebot.embedded.errors import StackError
+from tradebot.embedded.etcd import Etcd
 from tradebot.embedded.postgres import Postgres
 from tradebot.embedded.server import running
 from tradebot.embedded.valkey import Valkey
@@ -41,6 +43,19 @@ def test_postgres_refuses_a_wrong_password(open_folder: Path) -> None:
         with pytest.raises(StackError, match="password authentication failed"):
             stranger.wait_ready(0)
     assert ports.is_free(port)
+
+
+def test_etcd_keeps_what_it_was_told_over_a_restart(tmp_path: Path) -> None:
+    debian.ensure((debian.ETCD,), print)
+    port = ports.free_port()
+    server = Etcd(tmp_path / "etcd", port, ports.free_port({port}))
+    client = etcd3gw.client(host="127.0.0.1", port=port, api_path="/v3/", timeout=5)
+    with running(server):
+        assert server.version().startswith("etcd 3.")
+        client.put("kept", "yes")
+    assert ports.is_free(server.port)
+    with running(server):
+        assert client.get("kept") == [b"yes"]
 
 
 def test_a_server_that_can_not_start_says_why(tmp_path: Path) -> None:

@@ -18,7 +18,11 @@ from workers.companions import Companion, Ended
 from workers.streams.process import MOST_ACCOUNTS, Streams
 
 THREAD_SECONDS = 1.5
-WITH: dict[str, Callable[[Ended], Companion]] = {"relay": companions.relay, "beat": companions.beat}
+WITH: dict[str, Callable[[Ended], Companion]] = {
+    "relay": companions.relay,
+    "beat": companions.beat,
+    "config": companions.config,
+}
 
 
 class Command(BaseCommand):
@@ -37,7 +41,10 @@ class Command(BaseCommand):
             choices=WITH,
             nargs="+",
             default=(),
-            help="What else to run in this process: manage.py relay, celery beat (only one in an installation).",
+            help=(
+                "What else to run in this process: manage.py relay, celery beat (only one in an installation), "
+                "manage.py config --watch."
+            ),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

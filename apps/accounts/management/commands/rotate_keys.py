@@ -1,4 +1,4 @@
-"""manage.py rotate_keys: put every credential's data key under the newest wrapping key."""
+"""manage.py rotate_keys: put the data key of every sealed row under the newest wrapping key."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from apps.accounts import selectors, services
 from apps.accounts.domain.envelope import SealError
+from tradebot.sealing.rows import rotate_sealed_rows
 
 BATCH = 200
 
 
 class Command(BaseCommand):
     help = (
-        "Rewrap the data keys of all credentials with the first key in CREDENTIAL_KEYS. Put the new key in front, run "
-        "this, then drop the old key. Safe to run again, and while the stack is up."
+        "Rewrap the data keys of all credentials and sessions with the first key in CREDENTIAL_KEYS. Put the new key "
+        "in front, run this, then drop the old key. Safe to run again, and while the stack is up."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,6 +36,7 @@ class Command(BaseCommand):
             while batch := services.rotate_batch(after=last, size=BATCH):
                 last, changed = batch.last, changed + batch.rewrapped
                 report(batch.seen)
+            changed += rotate_sealed_rows()
         except SealError as error:
             raise CommandError(f"Stopped after {changed}: {error}") from None
         return changed

@@ -1,0 +1,1 @@
+"""Telegram channels: the public preview (t.me/s) through Scrapy, history and events through Telethon."""

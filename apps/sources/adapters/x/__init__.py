@@ -1,0 +1,1 @@
+"""X (Twitter) through its API v2 with a bearer token."""

@@ -1,0 +1,1 @@
+"""A web site in a process of its own: a news list, plain and by JavaScript."""
