@@ -228,6 +228,8 @@ class PlatformPolicyView(APIView):
     def patch(self, request: Request) -> Response:
         asked = RiskPolicySerializer(data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
+        if "kill_switch" in asked.validated_data and not asked.validated_data.get("reason"):
+            raise InvalidField("reason", "say why: others will ask")
         return _changed(request, None, asked.validated_data)
 
 

@@ -62,6 +62,10 @@ class RiskPolicyAdmin(ModelAdmin):
         """Whose policy it is never changes."""
         return ("user", *self.readonly_fields) if obj else self.readonly_fields
 
+    def has_delete_permission(self, request: HttpRequest, obj: RiskPolicy | None = None) -> bool:
+        """Without its row everything would be allowed again, and nobody could read who did it."""
+        return False
+
     def save_model(self, request: HttpRequest, obj: RiskPolicy, form: Any, change: bool) -> None:
         changes = {name: getattr(obj, name) for name in FIELDS if name in form.cleaned_data}
         stored = services.change_policy(

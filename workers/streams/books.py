@@ -191,5 +191,5 @@ def on_price(credential_id: UUID, ticker: Ticker) -> None:
     try:
         with using(Lane.PROTECT), _line(credential_id) as venue:
             trading.on_price(venue=venue, credential_id=credential_id, ticker=ticker, now=timezone.now)
-    except TradebotError as error:
+    except Exception as error:  # noqa: BLE001 - the trouble of one account must not end the prices of all
         log.warning("watched_guard_put_off", credential=str(credential_id), error=type(error).__name__)

@@ -197,8 +197,7 @@ def _take_in(heard: _Heard, publish: Publish) -> None:
     intake.take(heard.messages)
     names = source_names()
     services.note_deletions([each for each in heard.deletions if each.source in names])
-    note = without_secrets(heard.source, intake.note)
-    services.heard(name=heard.source.name, state=heard.state, note=note, lag=intake.lag)
+    services.heard(name=heard.source.name, state=heard.state, note=intake.note, lag=intake.lag)
 
 
 # --- the host --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 from tradebot.contracts.errors import InvalidField, VenueUnavailable
 from tradebot.contracts.ports import Depth, Ticker
@@ -27,6 +28,10 @@ BOOK_LEVELS = {"binance": 100, "bybit": 50, "kraken": 100}
 SHOWN_LEVELS = 50
 SEPARATE_QUOTES = frozenset({"bybit"})
 """Dialects whose tickers come without bid and ask."""
+
+
+Looking = tuple[UUID, str]
+"""An account and the pair that it guards."""
 
 
 class PriceStream(Stream):
@@ -90,12 +95,25 @@ class PriceStream(Stream):
                 await self._run(books.put_depths, self.venue, now)
 
     async def _guarding(self) -> None:
-        while True:
-            await asyncio.sleep(GUARD_SECONDS)
-            news, self._unseen = self._unseen, {}
-            if news:
-                due = await self._run(books.guarded, self.venue, list(news))
-                await asyncio.gather(*(self._run(books.on_price, account, news[pair]) for account, pair in due))
+        """Each account goes on by itself: one that is slow, or just being reconciled, holds up no other's guards."""
+        busy: set[Looking] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(GUARD_SECONDS)
+                news, self._unseen = self._unseen, {}
+                if news:
+                    due = set(await self._run(books.guarded, self.venue, list(news)))
+                    # What they miss meanwhile is looked at afterwards, unless a newer price came.
+                    self._unseen = {pair: news[pair] for _, pair in due & busy} | self._unseen
+                    for account, pair in due - busy:
+                        group.create_task(self._look(busy, (account, pair), news[pair]))
+
+    async def _look(self, busy: set[Looking], who: Looking, ticker: Ticker) -> None:
+        busy.add(who)
+        try:
+            await self._run(books.on_price, who[0], ticker)
+        finally:
+            busy.discard(who)
 
 
 async def _quotes(client: Any, pairs: list[str]) -> None:

@@ -176,16 +176,16 @@ def _judge(command: Command, seen: Look, stand: Stand, now: datetime) -> tuple[S
 
 
 def _with_account(numbers: risk.Numbers, command: Command, seen: Look, stand: Stand) -> risk.Numbers:
-    entries = [order for order in _of_pair(stand, seen) if order.leg == Leg.ENTRY and order.status in LIVE]
+    entries = [order for order in _of_coin(stand, seen) if order.leg == Leg.ENTRY and order.status in LIVE]
     times = [order.created_at for order in entries]
-    if stand.position and stand.position.entered_at:
-        times.append(stand.position.entered_at)
+    if stand.coin_entered_at:
+        times.append(stand.coin_entered_at)
     if any(policy.max_daily_loss is not None for policy in stand.policies):
         lost = losses_today(command.user_id, command.exchange, seen.ticker, numbers.now)
         numbers = replace(numbers, loss_today=lost.total, loss_prices=lost.prices, loss_unknown=tuple(lost.unknown))
     return replace(
         numbers,
-        exposure=_worth(stand.held, seen.ticker) + sum((order.reserved_quote for order in entries), ZERO),
+        exposure=_worth(stand.coin_held, seen.ticker) + sum((_promised(order, seen) for order in entries), ZERO),
         last_entry_at=max(times, default=None),
         orders_lately=stand.orders_lately,
         depth=seen.depth,
@@ -197,6 +197,14 @@ def _with_account(numbers: risk.Numbers, command: Command, seen: Look, stand: St
 @exact
 def _worth(amount: Decimal, ticker: Ticker) -> Decimal:
     return ZERO if sizing.bad_book(ticker) else amount * ticker.bid
+
+
+@exact
+def _promised(entry: Promise, seen: Look) -> Decimal:
+    """What an open entry may add, in this pair's quote currency; one that pays in another by its coins."""
+    if entry.pair == str(seen.pair):
+        return entry.reserved_quote
+    return ZERO if sizing.bad_book(seen.ticker) else entry.left * seen.ticker.ask
 
 
 def ask(command: Command) -> Ask:
@@ -221,8 +229,13 @@ def available(command: Command, seen: Look, stand: Stand) -> Decimal:
     mine = _of_pair(stand, seen)
     pledged = sum((o.reserved_base for o in mine if o.leg == Leg.EXIT and o.status in LIVE), ZERO)
     left = stand.held - pledged
-    bought_since = any(order.side == Action.BUY and order.sequence > seen.sequence for order in mine)
-    return left if bought_since else min(left, seen.base.free + _locked_base(stand, seen))
+    outdated = any(_frees(order) and order.sequence > seen.sequence for order in mine)
+    return left if outdated else min(left, seen.base.free + _locked_base(stand, seen))
+
+
+def _frees(order: Promise) -> bool:
+    """Whether there may be more coins free by it: it bought some, or it has ended and holds none any more."""
+    return order.side == Action.BUY or order.status not in LIVE
 
 
 def _unseen_quote(order: Promise, seen: Look) -> Decimal:
@@ -237,6 +250,11 @@ def _locked_base(stand: Stand, seen: Look) -> Decimal:
     """Coins that our own stops hold at the venue: they are freed before a sale."""
     stops = (order for order in _of_pair(stand, seen) if order.leg == Leg.PROTECT and order.status in LIVE)
     return sum((order.reserved_base for order in stops), ZERO)
+
+
+def _of_coin(stand: Stand, seen: Look) -> list[Promise]:
+    """Whatever it is paid with."""
+    return [order for order in stand.orders if order.pair.startswith(f"{seen.pair.base}/")]
 
 
 def _of_pair(stand: Stand, seen: Look) -> list[Promise]:

@@ -153,14 +153,15 @@ def _change(
     scene: Scene, guard: Command, steps: Steps, *, mine: list[Order], wants: Sequence[Wanted], amount: Decimal
 ) -> None:
     """Replace in one step where the venue can; else cancel, and the next round places. A stop is never given up for a
-    bigger one whose coins are not free yet, or that the venue refused by itself; and neither a sale nor bare coins wait
-    for a replacement that the venue refuses."""
+    bigger one whose coins are not free yet, or for an order that the venue refused a moment ago; and neither a sale nor
+    bare coins wait for a replacement that the venue refuses."""
     growth = amount - (mine[0].amount - mine[0].filled)
     ready = growth <= max(steps.free, ZERO)
     placeable = growth < 0 or (ready and not _waiting(guard, wants, scene.now))
-    if not _replaceable(scene, mine, wants, amount) or (placeable and _refused(guard, mine[0])):
+    replaceable = _replaceable(scene, mine, wants, amount)
+    if placeable and (not replaceable or _refused(guard, mine[0])):
         steps.cancel.extend(mine)
-    elif ready and not _waiting(guard, wants, scene.now, replacing=True):
+    elif replaceable and ready and not _waiting(guard, wants, scene.now, replacing=True):
         steps.send.append(_placed(scene, guard, wants, amount, replaces=mine[0].client_id))
         steps.free -= max(growth, ZERO)
 

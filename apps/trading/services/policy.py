@@ -27,6 +27,7 @@ FIELDS = (
     "kill_switch",
 )
 LONGEST_REASON = 500
+_STRICTNESS = {KillSwitch.ACTIVE.value: 0, KillSwitch.REDUCING.value: 1, KillSwitch.HALTED.value: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,12 @@ def change_policy(
 ) -> RiskPolicy:
     """Set these fields (of FIELDS, already validated) of the user's policy, or of the platform's for None.
 
-    What is decided after the commit obeys them. Every real change leaves one PolicyChange.
+    What is decided after the commit obeys them. Every real change leaves one PolicyChange. Raises InvalidField when
+    users turn back a switch of their own that somebody else has turned.
     """
     RiskPolicy.objects.filter(_of(user_id)).get_or_create(defaults={"user_id": user_id})
     policy = RiskPolicy.objects.select_for_update().get(_of(user_id))
+    _check_switch(policy, changes, by)
     told = {}
     for name in FIELDS:
         before, after = getattr(policy, name), changes.get(name, getattr(policy, name))
@@ -84,6 +87,17 @@ def switch(*, user_id: UUID | None, state: KillSwitch, by: By, reason: str, now:
 def last_switch(user_id: UUID | None) -> PolicyChange | None:
     """The last change of a kill switch, by whomever."""
     return PolicyChange.objects.filter(_of(user_id), changes__has_key="kill_switch").first()
+
+
+def _check_switch(policy: RiskPolicy, changes: dict[str, Any], by: By) -> None:
+    asked = changes.get("kill_switch", policy.kill_switch)
+    if by.user_id is None or by.user_id != policy.user_id or _STRICTNESS[asked] >= _STRICTNESS[policy.kill_switch]:
+        return
+    last = last_switch(policy.user_id)
+    if last is not None and last.by_id != by.user_id:
+        raise InvalidField(
+            "kill_switch", f"{last.by_name} set it to {policy.kill_switch}: ask them, or another operator"
+        )
 
 
 def _of(user_id: UUID | None) -> Q:

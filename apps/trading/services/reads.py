@@ -33,11 +33,11 @@ SELECT coalesce((SELECT sequence FROM trading_account WHERE credential_id = %s),
 _ALIVE = ", ".join(f"'{status}'" for status in _LIVE)
 # Of orders that ended since the balances were asked for only the sums matter: an account may have hundreds a second.
 _PROMISES = f"""
-SELECT pair, side, leg, status, sequence, reserved_quote, reserved_base, filled, average, created_at
+SELECT pair, side, leg, status, sequence, reserved_quote, reserved_base, filled, average, created_at, amount - filled
 FROM trading_order WHERE credential_id = %s AND status IN ({_ALIVE})
 UNION ALL
 SELECT pair, side, '', '', max(sequence), sum(reserved_quote + filled * coalesce(average, 0)), sum(reserved_base), 0,
-       NULL, max(created_at)
+       NULL, max(created_at), 0
 FROM trading_order
 WHERE credential_id = %s AND sequence > %s AND sequence < 9223372036854775807 AND status NOT IN ({_ALIVE})
 GROUP BY pair, side
@@ -48,8 +48,12 @@ SELECT user_id, max_daily_loss, position_limit, cooling_period, blacklist, kill_
        CASE WHEN max_order_rate IS NULL THEN 0 ELSE (
            SELECT count(*) FROM trading_order
            WHERE user_id = %s AND created_at > %s AND credential_id = %s AND leg <> 'protect'
-               AND status <> 'NOT_PLACED') END
-FROM trading_riskpolicy WHERE user_id = %s OR user_id IS NULL ORDER BY user_id NULLS FIRST
+               AND status <> 'NOT_PLACED') END,
+       coin.held, coin.entered_at
+FROM trading_riskpolicy, LATERAL (
+    SELECT coalesce(sum(amount), 0), max(entered_at) FROM trading_position WHERE credential_id = %s AND coin = %s
+) AS coin (held, entered_at)
+WHERE user_id = %s OR user_id IS NULL ORDER BY user_id NULLS FIRST
 """
 _POSITION_FIELDS = (
     "id", "credential_id", "user_id", "coin", "quote", "amount", "cost_quote", "realised_quote", "entered_at",
@@ -63,7 +67,8 @@ SELECT {", ".join(_POSITION_FIELDS)} FROM trading_position WHERE credential_id =
 @dataclass(frozen=True, slots=True)
 class Promise:
     """Another order of the same account, as far as it concerns what may be spent; those that ended since count as one
-    for each pair and side, with what they spent in `reserved_quote` and neither leg nor status."""
+    for each pair and side, with what they spent in `reserved_quote` and neither leg nor status. `left`: coins that
+    are not filled yet."""
 
     pair: str
     side: str
@@ -75,18 +80,22 @@ class Promise:
     filled: Decimal
     average: Decimal | None
     created_at: datetime
+    left: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Stand:
     """What the account's own rows say and the limits on it, read under its lock. `sequence`: its count since then;
-    `orders_lately`: its entries and exits of the last minute, counted only where a policy limits them."""
+    `orders_lately`: its entries and exits of the last minute, counted only where a policy limits them; `coin_held` and
+    `coin_entered_at`: of this coin, whatever it was bought with, known only where there is a policy."""
 
     sequence: int
     orders: Sequence[Promise]
     position: Position | None
     policies: Sequence[Limits]
     orders_lately: int = 0
+    coin_held: Decimal = ZERO
+    coin_entered_at: datetime | None = None
 
     @property
     def held(self) -> Decimal:
@@ -127,11 +136,12 @@ def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, s
         (LOCK, [credential_id, user_id]),
         (_PROMISES, [credential_id, credential_id, since]),
         (_POSITION, [credential_id, coin, quote]),
-        (_POLICIES, [user_id, now - _MINUTE, credential_id, user_id]),
+        (_POLICIES, [user_id, now - _MINUTE, credential_id, credential_id, coin, user_id]),
     )
-    lately = max((row[-1] for row in policies), default=0)
-    limits = [_limits(row[:-1]) for row in policies]
-    return Stand(sequence, [Promise(*row) for row in orders], _position(position), limits, lately)
+    counted, limits = [row[-3:] for row in policies], [_limits(row[:-3]) for row in policies]
+    lately = max((count for count, _, _ in counted), default=0)
+    held, entered_at = counted[0][1:] if counted else (ZERO, None)
+    return Stand(sequence, [Promise(*row) for row in orders], _position(position), limits, lately, held, entered_at)
 
 
 def locked_position(credential_id: UUID, user_id: UUID, coin: str, quote: str) -> tuple[int, Position | None]:

@@ -153,3 +153,28 @@ def test_nobody_else_sees_or_halts_the_platform(trader: Trader) -> None:
     assert mine.patch("/api/v1/risk-policy/platform", {"kill_switch": "halted"}, format="json").status_code == 403
     assert APIClient().patch("/api/v1/risk-policy/platform", {}, format="json").status_code in {401, 403}
     assert trader.buy(10).state == "DONE"
+
+
+def test_a_switch_of_the_platform_asks_for_a_reason_in_the_api_too(trader: Trader) -> None:
+    staff = client_of(User.objects.create_user("staff", is_staff=True))
+    answer = staff.patch("/api/v1/risk-policy/platform", {"kill_switch": "halted"}, format="json")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "reason")
+    assert trader.buy(10).state == "DONE"
+
+
+def test_who_was_halted_by_an_operator_cannot_resume_by_themselves(trader: Trader) -> None:
+    turn(KillSwitch.REDUCING, trader, reason="a stolen token")
+    mine = client_of(trader.user)
+    answer = mine.patch("/api/v1/risk-policy", {"kill_switch": "active"}, format="json")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "kill_switch")
+    assert trader.buy(10).code == "kill_switch"
+    assert mine.patch("/api/v1/risk-policy", {"kill_switch": "halted"}, format="json").status_code == 200
+    turn(KillSwitch.ACTIVE, trader)
+    assert trader.buy(10).state == "DONE"
+
+
+def test_ones_own_halt_is_ones_own_to_end(trader: Trader) -> None:
+    mine = client_of(trader.user)
+    mine.patch("/api/v1/risk-policy", {"kill_switch": "halted"}, format="json")
+    assert mine.patch("/api/v1/risk-policy", {"kill_switch": "active"}, format="json").status_code == 200
+    assert trader.buy(10).state == "DONE"

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from apps.exchanges.selectors import VenueInfo
 from tests.unit.workers.streams.teller import Teller, rest_client, telling
 from tests.unit.workers.streams.test_account_stream import until
 from tradebot.contracts.ports import Ticker
+from tradebot.contracts.values import Pair
 from workers.streams import books, clients, prices
 from workers.streams.backoff import Backoff
 from workers.streams.prices import PriceStream
 from workers.streams.threads import Threads
 
-ANN = UUID(int=1)
+ANN, BOB = UUID(int=1), UUID(int=2)
 BTC = frozenset({"BTC/USDT"})
 Play = Callable[[Teller, PriceStream], Awaitable[None]]
 
@@ -142,3 +146,40 @@ def test_a_cut_feed_comes_back(play: Callable[[Play], None], told: Told) -> None
         assert stream.reconnects == 1
 
     play(scene)
+
+
+def test_an_account_that_takes_its_time_holds_up_no_other(
+    play: Callable[[Play], None], told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+
+    def on_price(credential_id: UUID, ticker: Ticker) -> None:
+        if credential_id == ANN:
+            answered.wait(20)
+        told.on_price(credential_id, ticker)
+
+    monkeypatch.setattr(books, "on_price", on_price)
+    monkeypatch.setattr(books, "guarded", lambda venue, pairs: [(who, pair) for pair in pairs for who in (ANN, BOB)])
+
+    async def scene(teller: Teller, stream: PriceStream) -> None:
+        try:
+            for bid in (30000, 31000):
+                await teller.tell_price(**price(str(bid)))
+                await until(lambda bid=bid: (BOB, Decimal(bid)) in told.guards)  # type: ignore[misc]
+            assert ANN not in dict(told.guards)
+        finally:
+            answered.set()
+        await until(lambda: (ANN, Decimal(31000)) in told.guards)
+
+    play(scene)
+
+
+def test_the_trouble_of_one_account_does_not_end_the_prices_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(credential_id: UUID) -> None:
+        raise KeyError("an answer that nobody foresaw")
+
+    monkeypatch.setattr(books, "_line", broken)
+    ticker = Ticker(Pair("BTC", "USDT"), Decimal(1), Decimal(2), Decimal(1), datetime.now(UTC))
+    with capture_logs() as logs:
+        books.on_price(ANN, ticker)
+    assert [entry["event"] for entry in logs] == ["watched_guard_put_off"]
