@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from prometheus_client import Histogram
 
 from apps.sources import selectors
-from apps.sources.adapters.registry import source_names
+from apps.sources.adapters.registry import source_names, without_secrets
 from apps.sources.crawl_services import Lag
 from apps.sources.domain.clean import storable
 from apps.sources.domain.identity import post_id
@@ -110,10 +110,13 @@ class Intake:
             return self._allowed(message)
         except InvalidField as error:
             reason = str(error)
+        except SoftTimeLimitExceeded:
+            # It speaks of the crawl, not of this message, which would be lost once the plugin's state is stored.
+            raise
         except Exception as error:  # noqa: BLE001 - `validate` is other people's code
             reason = f"{type(error).__name__}: {error}"
         self.refused += 1
-        self.reason = self.reason or reason
+        self.reason = self.reason or without_secrets(self._source, reason)
         return None
 
     def _allowed(self, message: CrawlerMessage) -> CrawlerMessage:

@@ -110,9 +110,8 @@ class _Crawl:
         gone = _guarded(lambda: _deletions(crawler))
         self._lease.require()
         services.note_deletions(gone)
-        note = without_secrets(self.source, intake.note)
-        self._finish(Finished(f"{intake.fresh} new of {intake.total}", state, note, notes, intake.lag))
-        return Report("ok", intake.fresh, intake.total, len(gone), note)
+        self._finish(Finished(f"{intake.fresh} new of {intake.total}", state, intake.note, notes, intake.lag))
+        return Report("ok", intake.fresh, intake.total, len(gone), intake.note)
 
     def _sent(self, fresh: Sequence[CrawlerMessage]) -> None:
         try:

@@ -28,6 +28,8 @@ _BUILT_IN = {
 _SHORTEST_SECRET = 4
 
 Factory = Callable[[], CrawlerPlugin]
+_handed_out: dict[str, set[str]] = {}
+"""What this process's crawlers got last, by source: a secret that was replaced since is still not to be shown."""
 _log = structlog.get_logger(__name__)
 
 
@@ -63,7 +65,11 @@ def would_listen(kind: str, config: Mapping[str, Any]) -> bool:
     """Whether a source with these settings (secrets as references) is to be listened to. A crawler may say so with a
     class method `would_listen`; one without is listened to."""
     opinion = getattr(load_crawler(kind), "would_listen", None)
-    return bool(opinion(config)) if callable(opinion) else True
+    try:
+        return bool(opinion(config)) if callable(opinion) else True
+    except Exception as error:  # noqa: BLE001 - other people's code: it keeps no other source from being listened to
+        _log.warning("crawler can't say whether it listens", crawler=kind, error=type(error).__name__)
+        return False
 
 
 @functools.lru_cache(maxsize=1)
@@ -109,19 +115,25 @@ def make_crawler(source: SourceView, state: Mapping[str, Any] | None = None) -> 
         raise NotConfigured(str(error)) from None
     crawler = factory()
     given = source.state if state is None else state
-    crawler.init({**resolved(source.config), "name": source.name, "url": source.url, "state": given})
+    settings = resolved(source.config)
+    _handed_out[source.name] = _secrets(settings)
+    crawler.init({**settings, "name": source.name, "url": source.url, "state": given})
     return crawler
 
 
 def without_secrets(source: SourceView, text: str) -> str:
     """`text` with `***` where a plugin wrote a secret of its source."""
-    try:
-        secrets = sorted(_secrets(resolved(source.config)), key=len, reverse=True)
-    except NotConfigured:
-        return text
-    for secret in secrets:
+    secrets = _handed_out.get(source.name, set()) | _kept_now(source)
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(str(secret), "***")
     return text
+
+
+def _kept_now(source: SourceView) -> set[str]:
+    try:
+        return _secrets(resolved(source.config))
+    except NotConfigured:
+        return set()
 
 
 def _secrets(value: Any) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.trading.domain.numbers import plain
 from apps.trading.models import PolicyChange, RiskPolicy, Way
@@ -86,18 +86,21 @@ def switch(*, user_id: UUID | None, state: KillSwitch, by: By, reason: str, now:
 
 def last_switch(user_id: UUID | None) -> PolicyChange | None:
     """The last change of a kill switch, by whomever."""
-    return PolicyChange.objects.filter(_of(user_id), changes__has_key="kill_switch").first()
+    return _switches(user_id).first()
+
+
+def _switches(user_id: UUID | None) -> QuerySet[PolicyChange]:
+    """The newest first."""
+    return PolicyChange.objects.filter(_of(user_id), changes__has_key="kill_switch")
 
 
 def _check_switch(policy: RiskPolicy, changes: dict[str, Any], by: By) -> None:
-    asked = changes.get("kill_switch", policy.kill_switch)
-    if by.user_id is None or by.user_id != policy.user_id or _STRICTNESS[asked] >= _STRICTNESS[policy.kill_switch]:
+    if "kill_switch" not in changes or by.user_id is None or by.user_id != policy.user_id:
         return
-    last = last_switch(policy.user_id)
-    if last is not None and last.by_id != by.user_id:
-        raise InvalidField(
-            "kill_switch", f"{last.by_name} set it to {policy.kill_switch}: ask them, or another operator"
-        )
+    others = _switches(policy.user_id).exclude(by_id=by.user_id).first()
+    floor = others.changes["kill_switch"][1] if others else KillSwitch.ACTIVE.value
+    if others and _STRICTNESS[changes["kill_switch"]] < _STRICTNESS[floor]:
+        raise InvalidField("kill_switch", f"{others.by_name} set it to {floor}: ask them, or another operator")
 
 
 def _of(user_id: UUID | None) -> Q:

@@ -169,6 +169,8 @@ def test_who_was_halted_by_an_operator_cannot_resume_by_themselves(trader: Trade
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "kill_switch")
     assert trader.buy(10).code == "kill_switch"
     assert mine.patch("/api/v1/risk-policy", {"kill_switch": "halted"}, format="json").status_code == 200
+    assert mine.patch("/api/v1/risk-policy", {"kill_switch": "active"}, format="json").status_code == 400
+    assert mine.patch("/api/v1/risk-policy", {"kill_switch": "reducing"}, format="json").status_code == 200
     turn(KillSwitch.ACTIVE, trader)
     assert trader.buy(10).state == "DONE"
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from apps.sources import selectors
+from apps.sources.adapters.registry import without_secrets
 from apps.sources.domain.clean import visible
 from apps.sources.selectors import SourceStatus
 from tradebot.contracts.messages import CrawlerMessage, to_wire
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         try:
             report = session.preview(source, show)
         except PluginFailed as failure:
-            raise CommandError(f"{source.name}: {failure.reason}") from None
+            raise CommandError(f"{source.name}: {without_secrets(source, failure.reason)}") from None
         self._told(report, "would be new of")
 
     def _go_on(self, source: selectors.SourceView, show: Show) -> None:
