@@ -52,7 +52,7 @@ def test_no_english_post_repeats_a_run_of_words(posts: list[CorpusPost]) -> None
 
 def test_directions_moods_and_languages_are_all_frequent(posts: list[CorpusPost]) -> None:
     total = len(posts)
-    assert total >= 800
+    assert total >= 2000
     for direction in (-1, 0, 1):
         assert sum(post.direction == direction for post in posts) > 0.2 * total
     for mood in Meant:
