@@ -175,11 +175,11 @@ class Order(models.Model):
     key at the exchange, never reused. `reserved_quote` and `reserved_base` are what it may still take."""
 
     id = models.UUIDField(primary_key=True, editable=False)
-    command = models.ForeignKey(Command, on_delete=models.PROTECT, related_name="orders")
+    command = models.ForeignKey(Command, on_delete=models.PROTECT, related_name="orders", db_index=False)
     attempt = models.PositiveIntegerField()
-    client_id = models.CharField(max_length=32, unique=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    credential = models.ForeignKey(CREDENTIAL, on_delete=models.PROTECT, related_name="+")
+    client_id = models.CharField(max_length=32)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
+    credential = models.ForeignKey(CREDENTIAL, on_delete=models.PROTECT, related_name="+", db_index=False)
     exchange = models.CharField(max_length=40)
     pair = models.CharField(max_length=41)
     side = models.CharField(max_length=4, choices=_choices(Action))
@@ -213,7 +213,11 @@ class Order(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
-        constraints = (models.UniqueConstraint(fields=("command", "attempt"), name="trading_order_attempt_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("command", "attempt"), name="trading_order_attempt_once"),
+            models.UniqueConstraint(fields=("client_id",), name="trading_order_client_id_once"),
+        )
+        # Each begins with a foreign key, which then needs no index of its own: an order is written while others wait.
         indexes = (
             models.Index(fields=("user", "-created_at", "-id"), name="trading_order_recent"),
             models.Index(fields=("credential", "sequence"), name="trading_order_sequence"),

@@ -305,13 +305,18 @@ def _told(
     return {
         **given,
         "attempt": attempt,
-        "checks": [asdict(check) if not check.ok else {**asdict(check), "reason": ""} for check in checks],
+        "checks": [_checked(check) for check in checks],
         "ticker": {name: plain(getattr(seen.ticker, name)) for name in ("bid", "ask", "last")},
         "free": {seen.pair.quote: plain(seen.quote.free), seen.pair.base: plain(seen.base.free)},
         "guard_price": plain(now_price(seen.ticker)),
         "order": asdict(sized) if isinstance(sized, Denial) else _described(sized),
         "before": before,
     }
+
+
+def _checked(check: risk.Check) -> dict[str, Any]:
+    """As it is stored: why it failed, if it did."""
+    return {"name": check.name, "ok": check.ok, "numbers": check.numbers, "reason": "" if check.ok else check.reason}
 
 
 def _described(sized: Sized) -> dict[str, str | None]:

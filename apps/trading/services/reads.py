@@ -42,19 +42,6 @@ FROM trading_order
 WHERE credential_id = %s AND sequence > %s AND sequence < 9223372036854775807 AND status NOT IN ({_ALIVE})
 GROUP BY pair, side
 """  # noqa: S608 - made of the names of states
-_POLICIES = """
-SELECT user_id, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch,
-       max_order_rate, max_depth_share, max_price_move,
-       CASE WHEN max_order_rate IS NULL THEN 0 ELSE (
-           SELECT count(*) FROM trading_order
-           WHERE user_id = %s AND created_at > %s AND credential_id = %s AND leg <> 'protect'
-               AND status <> 'NOT_PLACED') END,
-       coin.held, coin.entered_at
-FROM trading_riskpolicy, LATERAL (
-    SELECT coalesce(sum(amount), 0), max(entered_at) FROM trading_position WHERE credential_id = %s AND coin = %s
-) AS coin (held, entered_at)
-WHERE user_id = %s OR user_id IS NULL ORDER BY user_id NULLS FIRST
-"""
 _POSITION_FIELDS = (
     "id", "credential_id", "user_id", "coin", "quote", "amount", "cost_quote", "realised_quote", "entered_at",
     "updated_at",
@@ -62,6 +49,28 @@ _POSITION_FIELDS = (
 _POSITION = f"""
 SELECT {", ".join(_POSITION_FIELDS)} FROM trading_position WHERE credential_id = %s AND coin = %s AND quote = %s
 """  # noqa: S608 - made of the names above
+# The position and the limits as one statement: each costs psycopg as long as PostgreSQL needs for it. A row for each
+# policy, and one where there is none. Both ends of the range let PostgreSQL keep the plan, as above: 0.3 ms.
+_CONTEXT = f"""
+SELECT {", ".join(f"mine.{name}" for name in _POSITION_FIELDS)}, limits.*
+FROM (VALUES (1)) AS always (there)
+LEFT JOIN trading_position AS mine ON mine.credential_id = %s AND mine.coin = %s AND mine.quote = %s
+LEFT JOIN (
+    SELECT user_id, max_daily_loss, position_limit, cooling_period, blacklist, kill_switch,
+           max_order_rate, max_depth_share, max_price_move,
+           CASE WHEN max_order_rate IS NULL THEN 0 ELSE (
+               SELECT count(*) FROM trading_order
+               WHERE user_id = %s AND created_at > %s AND created_at < 'infinity' AND credential_id = %s
+                   AND leg <> 'protect' AND status <> 'NOT_PLACED') END,
+           coin.held, coin.entered_at
+    FROM trading_riskpolicy, LATERAL (
+        SELECT coalesce(sum(amount), 0), max(entered_at) FROM trading_position WHERE credential_id = %s AND coin = %s
+    ) AS coin (held, entered_at)
+    WHERE user_id = %s OR user_id IS NULL
+) AS limits ON true
+ORDER BY limits.user_id NULLS FIRST
+"""  # noqa: S608 - made of the names above
+_KILL_SWITCH = len(_POSITION_FIELDS) + 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +141,14 @@ def locked_stand(credential_id: UUID, user_id: UUID, coin: str, quote: str, *, s
     `orders` are those that are not at their end, or ended after the account's count was `since`; `policies` the
     platform's and the user's own, where there are any.
     """
-    ((sequence,),), orders, position, policies = sql.together(
+    held_here = [credential_id, coin, quote]
+    ((sequence,),), orders, rows = sql.together(
         (LOCK, [credential_id, user_id]),
         (_PROMISES, [credential_id, credential_id, since]),
-        (_POSITION, [credential_id, coin, quote]),
-        (_POLICIES, [user_id, now - _MINUTE, credential_id, credential_id, coin, user_id]),
+        (_CONTEXT, [*held_here, user_id, now - _MINUTE, credential_id, credential_id, coin, user_id]),
     )
+    position = [rows[0][: len(_POSITION_FIELDS)]] if rows[0][0] is not None else []
+    policies = [row[len(_POSITION_FIELDS) :] for row in rows if row[_KILL_SWITCH] is not None]
     counted, limits = [row[-3:] for row in policies], [_limits(row[:-3]) for row in policies]
     lately = max((count for count, _, _ in counted), default=0)
     held, entered_at = counted[0][1:] if counted else (ZERO, None)

@@ -39,7 +39,7 @@ def test_a_market_order_takes_five_round_trips(
     with django_assert_num_queries(savepoints):
         assert trader.buy(10).status == "FILLED"
     assert len(journeys) == 5, journeys
-    assert sum(journeys) == 9, journeys
+    assert sum(journeys) == 8, journeys
 
 
 def a_report(trader: Trader) -> ExecutionReport:

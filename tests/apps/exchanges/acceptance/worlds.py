@@ -28,6 +28,8 @@ PAPER_DIALECTS = ("binance", "okx")
 SECRETS = {"kraken": base64.b64encode(b"an obvious test secret").decode()}
 _numbers = itertools.count(1)
 """A venue's budget and breaker are shared by all that know its name: what one case does must not stop the next."""
+ROOM_FOR_ALL_CASES = 1_000_000
+"""The paper exchange tells every case what all cases of this minute used together."""
 _PAPER_FAULTS: dict[str | int, dict[str, Any]] = {
     "hang": {"kind": "delay", "answer_ms": 1_000},
     "cut": {"kind": "drop_after"},
@@ -135,7 +137,7 @@ def on_paper(name: str, paper: PaperProcess, **more: Any) -> World:
     """The adapter of a venue on the paper exchange that speaks its dialect; `more` of a new account of its own."""
     key, secret = paper.account({"USDT": "100000", "BTC": "2"}, **more)
     balances = {"BTC": Balance(Decimal(2), Decimal(0)), "USDT": Balance(Decimal(100_000), Decimal(0))}
-    info = VenueInfo(f"paper-{next(_numbers)}", name, paper.url)
+    info = VenueInfo(f"paper-{next(_numbers)}", name, paper.url, request_limit=ROOM_FOR_ALL_CASES)
     return World(connect(info, key, secret, passphrase(secret)), PAPER, balances, paper=paper)
 
 
