@@ -118,6 +118,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     box: list[tuple[float, float]] | None = None
 
 
+class TradeCall(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of a trade call as they stand in the post, in the quote currency. `entry`: one price, or the two ends
+    of a range."""
+
+    side: Literal["long", "short"]
+    entry: list[Decimal] = []
+    stop: Decimal | None = None
+    targets: list[Decimal] = []
+
+
 class AnalysisSignal(Message, frozen=True, kw_only=True):
     """What a post means for which coins. `sources` are `kind:name`, `timestamp` is the post's own."""
 
@@ -131,6 +141,15 @@ class AnalysisSignal(Message, frozen=True, kw_only=True):
     event: str = ""
     post_id: str = ""
     owner_id: str | None = None
+    mood: str = ""
+    """How the post is meant: instruction, claim, report or question; empty where nobody said."""
+
+    call: TradeCall | None = None
+    cluster_id: str = ""
+    """The story that this post tells, together with others of a window."""
+
+    shadow: str = ""
+    """Why nothing real may be ordered by it; empty where it may."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
