@@ -106,7 +106,15 @@ def test(display: Display, arguments: list[str]) -> int:
     with display.step("RabbitMQ, Tesseract, etcd, Chromium are installed"):
         debian.ensure((debian.RABBITMQ, debian.TESSERACT, debian.ETCD), display.say)
         _try_chromium(display)
-    return execute(display, [sys.executable, "-m", "pytest", *arguments], durable=False)
+    command = [sys.executable, "-m", "pytest", *(arguments or _side_by_side())]
+    return execute(display, command, durable=False)
+
+
+def _side_by_side() -> list[str]:
+    """All tests on all processors: they wait for servers more than they reckon, so two are the least."""
+    # Named here and not among pytest's options: a process of pytest-xdist reads those after Django's settings.
+    os.environ["PYTEST_PLUGINS"] = "tests.side_by_side"
+    return ["-n", str(max(2, min(4, len(os.sched_getaffinity(0))))), "--dist", "loadgroup"]
 
 
 def bench(display: Display, parts: list[str]) -> int:

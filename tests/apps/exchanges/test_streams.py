@@ -12,6 +12,7 @@ import aiohttp
 import ccxt.pro
 import pytest
 from binance import AsyncClient, BinanceSocketManager
+from binance.ws.reconnecting_websocket import ReconnectingWebsocket
 
 from tests.apps.exchanges.conftest import plain_ccxt
 from tests.apps.exchanges.paper_process import PaperProcess
@@ -82,7 +83,12 @@ def test_ccxt_pro_watches_prices(paper: PaperProcess, keys: tuple[str, str]) -> 
     run(work)
 
 
-def test_python_binance_hears_executions_and_tickers(paper: PaperProcess, keys: tuple[str, str]) -> None:
+def test_python_binance_hears_executions_and_tickers(
+    paper: PaperProcess, keys: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its reading ends this many seconds after the socket is to be closed, ten if nothing else is said.
+    monkeypatch.setattr(ReconnectingWebsocket, "TIMEOUT", 3)
+
     async def work() -> None:
         socket = paper.url.replace("http", "ws", 1)
         client = AsyncClient(*keys)
