@@ -16,8 +16,12 @@ FOLDER = Path(__file__).parent
 ONE_BROKER = ("workers", "e2e", "chaos")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file stay together, for its fixtures' sake; those that work with queues or whole stacks, too."""
+    """The tests of a file stay together, for its fixtures' sake; those that work with queues or whole stacks, too.
+
+    First of all: pytest-xdist reads the groups in its own turn.
+    """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item.path)))
 

@@ -6,7 +6,7 @@ import gc
 from typing import Any
 
 import structlog
-from celery.signals import celeryd_after_setup, worker_process_init, worker_process_shutdown
+from celery.signals import celeryd_after_setup, worker_process_init, worker_process_shutdown, worker_shutdown
 
 from tradebot.celery import app
 
@@ -52,8 +52,9 @@ def in_child(**_: Any) -> None:
 
 
 @worker_process_shutdown.connect
+@worker_shutdown.connect
 def at_the_end(**_: Any) -> None:
-    """In each child: what it started of its own."""
+    """In each child, and in a worker without children: what it started of its own."""
     if "browser" in _queues():
         from apps.sources.adapters.pages.browser import close_browser
 

@@ -161,7 +161,10 @@ def test_a_database_that_drops_its_connections_is_waited_for(file: Path, watch: 
     watch(f"file:{file}")
     until(lambda: enabled() == {"one"})
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         assert cursor.fetchall() == [(True,)]
     file.write_text(feeds("two"))
     until(lambda: enabled() == {"two"}, 5)
