@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.admin.apps import AdminConfig
 from django.db.models import DecimalField, Model
 from django.http import HttpRequest
 from django.urls import reverse
@@ -94,12 +93,6 @@ STEPS = (
 )
 RECENT = 6
 LONGEST_CELL = 90
-
-
-class TradebotAdminConfig(AdminConfig):
-    """django.contrib.admin with our site as the default one."""
-
-    default_site = "tradebot.admin_site.TradebotSite"
 
 
 class TradebotSite(UnfoldAdminSite):  # type: ignore[misc]

@@ -10,6 +10,8 @@ from celery.worker.consumer.delayed_delivery import DelayedDelivery
 from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradebot.settings")
+# Django's checks load every page and address, 10 MiB that no worker needs; `manage.py migrate` and the web ran them.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("tradebot")
 app.config_from_object("celeryconfig")

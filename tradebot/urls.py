@@ -41,6 +41,7 @@ def _api() -> Iterator[URLPattern | URLResolver]:
     yield from router.urls
 
 
+admin.autodiscover()
 PUBLIC = {"permission_classes": [AllowAny], "authentication_classes": []}
 
 urlpatterns = [

@@ -69,19 +69,25 @@ class Listener:
 
     async def run(self) -> None:
         """Until cancelled. Why a connection ended is told on the source's row."""
-        while True:
-            began = asyncio.get_running_loop().time()
-            try:
-                await self._connection()
-                error: Exception = TransientError("the source ended the connection")
-            except Exception as raised:  # noqa: BLE001 - a plugin is other people's code
-                error = raised
-            except asyncio.CancelledError:
-                await self._leave()
-                raise
-            finally:
-                self.up = False
-            await self._rest(error, asyncio.get_running_loop().time() - began)
+        try:
+            while True:
+                await self._once()
+        except asyncio.CancelledError:
+            # Whatever it was about just now, even the note of an earlier end.
+            await self._leave()
+            raise
+
+    async def _once(self) -> None:
+        """One connection to its end, and the rest after it."""
+        began = asyncio.get_running_loop().time()
+        try:
+            await self._connection()
+            error: Exception = TransientError("the source ended the connection")
+        except Exception as raised:  # noqa: BLE001 - a plugin is other people's code
+            error = raised
+        finally:
+            self.up = False
+        await self._rest(error, asyncio.get_running_loop().time() - began)
 
     async def _connection(self) -> None:
         source = await self._run(selectors.source, self.wanted.name)

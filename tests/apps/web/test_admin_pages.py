@@ -12,6 +12,7 @@ from apps.accounts import services
 from apps.accounts.models import User
 from tests.apps.web.belongings import belongings
 
+admin_of_django.autodiscover()
 pytestmark = pytest.mark.django_db
 NAMES = sorted(f"{model._meta.app_label}_{model._meta.model_name}" for model in admin_of_django.site._registry)
 

@@ -26,6 +26,8 @@ WITH: dict[str, Callable[[Ended], Companion]] = {
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
+    """They load every page and address, which this process never shows."""
     help = (
         "Listen to the exchanges: orders, trades and balances of every active account that holds or ordered something, "
         "and the prices of its pairs. Several may run at once; each account belongs to one of them."
