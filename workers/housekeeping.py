@@ -114,11 +114,14 @@ def check_credentials() -> int:
 
 @app.task(name="tradebot.probe_venues", shared=False, soft_time_limit=60, time_limit=90)
 def probe_venues() -> int:
-    """Ask every enabled venue for one price, so that its health is known when nobody trades; returns how many
-    answered."""
+    """Ask every enabled venue for one price, so that its health is known when nobody trades, and for its markets where
+    they are not known or old; returns how many told a price."""
+    from workers.markets import sync_due
     from workers.probe import probe_all
 
-    return probe_all()
+    answered = probe_all()
+    sync_due()
+    return answered
 
 
 @app.task(name="tradebot.reconcile", shared=False, soft_time_limit=120, time_limit=150)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -56,6 +57,12 @@ def enabled_venues() -> tuple[VenueInfo, ...]:
         # Every signal asks this: in SQL it takes a fifth of the processor that the ORM takes.
         cursor.execute(_ENABLED)
         return tuple(map(_info, cursor.fetchall()))
+
+
+def unread_venues(*, before: datetime) -> tuple[VenueInfo, ...]:
+    """Enabled venues whose markets were not read since `before`, or never."""
+    due = Venue.objects.filter(enabled=True).exclude(synced_at__gte=before).order_by("name")
+    return tuple(map(_info, due.values_list(*_COLUMNS)))
 
 
 def venue(name: str) -> VenueInfo | None:

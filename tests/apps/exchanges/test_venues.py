@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.exchanges import selectors, services
 from apps.exchanges.adapters import connect
@@ -19,6 +21,7 @@ from tests.apps.exchanges.paper_process import PaperProcess
 from tradebot.contracts.errors import InvalidField
 from tradebot.contracts.ports import Market
 from tradebot.contracts.values import Pair
+from workers.markets import FRESH, sync_due
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +94,21 @@ def test_paper_markets_are_synchronised_through_the_adapter(paper_settings: Pape
     venue = connect(info, "", "")
     assert services.sync_markets(venue="paper", markets=venue.markets()) >= 50
     assert selectors.tradable("paper", "BTC", "USDT") == venue.market(Pair("BTC", "USDT"))
+
+
+def test_the_markets_of_a_venue_that_was_just_enabled_are_read_and_after_an_hour_again(
+    paper_settings: PaperProcess,
+) -> None:
+    Venue.objects.update_or_create(name="binance", defaults={"base_url": paper_settings.url, "enabled": True})
+    Venue.objects.update_or_create(name="gone", defaults={"base_url": "http://127.0.0.1:1", "enabled": True})
+    Venue.objects.filter(name="paper").update(enabled=False)
+    assert selectors.tradable("binance", "BTC", "USDT") is None
+
+    assert sync_due() == 1
+    assert selectors.tradable("binance", "BTC", "USDT") is not None
+    assert sync_due() == 0
+    Venue.objects.filter(name="binance").update(synced_at=timezone.now() - FRESH - timedelta(seconds=1))
+    assert sync_due() == 1
 
 
 def test_price_command_moves_the_running_exchange(paper_settings: PaperProcess) -> None:
