@@ -5,6 +5,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON_BIN := .venv/bin/python
+UV := .venv/uv/bin/uv
 EMBEDDED := $(PYTHON_BIN) -m tradebot.embedded
 # cpu, or gpu where there is an NVIDIA card.
 LOCK ?= cpu
@@ -12,7 +13,7 @@ LOCK ?= cpu
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgres://check@127.0.0.1:1/check BROKER_URL=memory:// \
 	REDIS_URL=redis://127.0.0.1:1/0 LOG_FORMAT=text
 
-.PHONY: help demo up down status test check bench chaos lock clean venv venv-dev
+.PHONY: help demo up down status test check trained evaluate bench chaos lock clean venv venv-dev
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,18 @@ test: venv-dev  ## run every test against real servers (ARGS="-k name" for pytes
 check: venv-dev  ## format, types, imports, migrations, API snapshot, docker files
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(CHECK_ENV) $(MAKE) --no-print-directory --keep-going \
 		check-format check-lint check-types check-imports check-migrations check-api check-docker
+
+trained: venv-dev  ## train on the outside sets' own rows, for evaluate (PyTorch into var/train; TRADEBOT_SHARED_DATA)
+	@[ -x var/train/bin/python ] || { $(UV) venv -q --python .venv/bin/python var/train && $(UV) pip install -q -p var/train -r requirements/train.txt; }
+	@for set in twitter_fin/sent_train:0,2,1 crypto_posts/posts:-1,0,1 finfe_zh/posts:-1,0,1; do \
+		file=$${set%%:*}; name=$${file%%/*}; \
+		$(CHECK_ENV) var/train/bin/python manage.py train $${TRADEBOT_SHARED_DATA:-../shared/data}/labelled/$$file.csv \
+			--labels=$${set##*:} --out var/models/$$name || exit 1; \
+	done
+
+evaluate: venv-dev  ## measure the analyzers and write docs/accuracy.md (TRADEBOT_SHARED_DATA for outside data)
+	@$(CHECK_ENV) $(PYTHON_BIN) manage.py evaluate --report docs/accuracy.md
+	@$(CHECK_ENV) $(PYTHON_BIN) -m tests.screenshots.score --report docs/accuracy.md
 
 bench: venv-dev  ## measure against bare Celery (ONLY=pipeline for one part)
 	@$(EMBEDDED) bench $(ONLY)

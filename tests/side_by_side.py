@@ -29,6 +29,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest group first, or one processor would wait for it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(ONE_BROKER))
+
+
 def _own_valkey(worker: str) -> None:
     if "REDIS_URL" in os.environ:
         parts = urlsplit(os.environ["REDIS_URL"])

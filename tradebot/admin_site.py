@@ -37,7 +37,14 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Signals",
-        (("signals.signal", "insights"), ("signals.analysis", "psychology"), ("signals.coin", "currency_bitcoin")),
+        (
+            ("signals.signal", "insights"),
+            ("signals.analysis", "psychology"),
+            ("signals.accuracyscore", "target"),
+            ("signals.signalaccuracy", "rule"),
+            ("signals.demotion", "thumb_down"),
+            ("signals.coin", "currency_bitcoin"),
+        ),
     ),
     ("Strategies", (("strategies.strategy", "rule"), ("strategies.match", "join_inner"))),
     (

@@ -134,9 +134,44 @@ GUARDED_ALLOW = env.items("GUARDED_ALLOW")
 MEDIA_ALLOW = env.items("MEDIA_ALLOW")
 BROWSER_SANDBOX = env.flag("BROWSER_SANDBOX", default=os.geteuid() != 0)
 """Chromium's own fence around pages; it can't be had as root, nor in containers without user namespaces."""
-OCR_ENGINE = env.text("OCR_ENGINE", "rapidocr")
+OCR_ENGINE = env.text("OCR_ENGINE", "auto")
+OCR_SECONDS = env.number("OCR_SECONDS", 60)
+OCR_MEMORY_MIB = env.number("OCR_MEMORY_MIB", 1536)
+"""What one picture may take; more, and it is refused."""
 OCR_THREADS = env.number("OCR_THREADS", 2)
 MODEL_THREADS = env.number("MODEL_THREADS", 1)
+STORY_MINUTES = env.number("STORY_MINUTES", 30)
+"""How long after its first post a story takes others in; a strategy acts on a story once. 0: each post is its own."""
+MANIPULATION_LIMIT = env.text("MANIPULATION_LIMIT", "0.6")
+"""From which score (0 to 1) a post that looks like manipulation is only a shadow."""
+ANALYZER_WEIGHTS = env.text("ANALYZER_WEIGHTS", "")
+"""What each analyzer's vote weighs, as rules=0.6,minilm=0.3; one that is not named keeps its own weight."""
+ACCURACY_HORIZONS = env.text("ACCURACY_HORIZONS", "1h,4h,24h")
+ACCURACY_DECISIVE = env.text("ACCURACY_DECISIVE", "4h")
+"""The horizon that the weights of analyzers and the demotion of sources go by."""
+ACCURACY_BAND = env.text("ACCURACY_BAND", "0.2")
+"""Percent: a price that moved no further says neither right nor wrong."""
+ACCURACY_WINDOW_DAYS = env.number("ACCURACY_WINDOW_DAYS", 30)
+ACCURACY_LEAST_CALLS = env.number("ACCURACY_LEAST_CALLS", 50)
+"""Calls in the window before a source can be demoted."""
+ACCURACY_VENUES = env.items("ACCURACY_VENUES")
+"""Where the prices for marks come from, the first liked best; empty: every enabled venue, the paper exchange last."""
+LLM_URL = env.text("LLM_URL", "")
+"""An OpenAI-compatible server to ask about posts, like http://127.0.0.1:11434/v1; empty: none is asked."""
+LLM_MODEL = env.text("LLM_MODEL", "")
+LLM_API_KEY = env.lookup("LLM_API_KEY")
+LLM_TIMEOUT = env.text("LLM_TIMEOUT", "4")
+LLM_DAILY_REQUESTS = env.text("LLM_DAILY_REQUESTS", "1000")
+LLM_DAILY_REQUESTS_PER_SOURCE = env.text("LLM_DAILY_REQUESTS_PER_SOURCE", "100")
+LLM_DAILY_TOKENS = env.text("LLM_DAILY_TOKENS", "2000000")
+LLM_DAILY_TOKENS_PER_SOURCE = env.text("LLM_DAILY_TOKENS_PER_SOURCE", "200000")
+LLM_PARALLEL = env.text("LLM_PARALLEL", "4")
+TRAINED_MODEL = env.text("TRAINED_MODEL", "")
+"""Folder that `manage.py train` wrote; its model joins the analyzers (docs/models.md)."""
+TRANSFORMER_MODELS = env.text("TRANSFORMER_MODELS", "")
+"""Sequence classifiers as ONNX folders: finbert=/models/finbert,cryptobert=/models/cryptobert."""
+TRANSFORMER_LABELS = env.text("TRANSFORMER_LABELS", "")
+"""What the outputs of a model mean whose names don't say it: finbert=bullish|bearish|neutral."""
 PAPER_EXCHANGE_URL = env.lookup("PAPER_EXCHANGE_URL")
 PAPER_EXCHANGE_TOKEN = env.lookup("PAPER_EXCHANGE_TOKEN")
 OUTGOING_ADDRESS = env.text("OUTGOING_ADDRESS", socket.gethostname())
@@ -216,6 +251,7 @@ LOGGING = configure(
         PAPER_EXCHANGE_TOKEN,
         METRICS_TOKEN,
         CONSUL_TOKEN,
+        LLM_API_KEY,
         *CREDENTIAL_KEYS,
         *(env.text("DATABASE_URL"), BROKER_URL, REDIS_URL, FLOWER_URL),
     ],

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
+from prometheus_client import Counter
 
 from apps.signals import selectors, services
 from apps.signals.adapters.panel import Panel
 from apps.signals.adapters.registry import load_analyzers
-from apps.signals.domain.ensemble import combine
-from apps.signals.domain.evidence import checked
-from apps.signals.domain.subject import subject
-from apps.signals.domain.verdict import Verdict
+from apps.signals.adapters.weighing import Weighing
+from apps.signals.domain.manipulation import Market
 from apps.signals.selectors import SignalView, Standing
 from apps.signals.services import Decided
 from tradebot.contracts.errors import NotConfigured, TransientError
 from tradebot.contracts.messages import AnalysisSignal, Features
+from workers.judging import Meaning, calling, meaning, sources
+from workers.market import markets_of
 from workers.stage import stage
+
+JOINED = Counter("tradebot_posts_joined_total", "Posts that tell a story which another post had told before.")
+SHADOWED = Counter(
+    "tradebot_signals_shadowed_total", "Signals by which nothing real may be ordered, by reason.", ["why"]
+)
 
 _lock = threading.Lock()
 _panel: Panel | None = None
@@ -37,7 +44,7 @@ def get_panel() -> Panel:
             )
             if not plugins:
                 raise NotConfigured("no analyzer is configured; see ANALYZERS in the settings")
-            _panel = Panel(plugins)
+            _panel = Panel(plugins, weigh=Weighing())
         return _panel
 
 
@@ -61,31 +68,40 @@ def _judge(fresh: Mapping[UUID, Features], known: Mapping[UUID, Standing]) -> di
         return {}
     panel = get_panel()
     verdicts = panel.judge(list(fresh.values()))
-    return services.record(
-        decided=[
-            _decided(post, known[post_id].story_id, each, panel.quorum)
-            for (post_id, post), each in zip(fresh.items(), verdicts, strict=True)
-        ]
-    )
+    meanings = [meaning(post, each, panel.quorum) for post, each in zip(fresh.values(), verdicts, strict=True)]
+    markets = markets_of({coin for meant in meanings if meant.calls for coin in meant.coins})
+    decided = [
+        _decided(post, known[post_id].story_id, meant, markets)
+        for (post_id, post), meant in zip(fresh.items(), meanings, strict=True)
+    ]
+    now = timezone.now()
+    stored = services.record(decided=decided, now=now)
+    _count(signal for signal in stored.values() if signal.created_at == now)
+    return stored
 
 
-def _decided(post: Features, story_id: UUID, verdicts: Sequence[Verdict], quorum: int) -> Decided:
-    sound = tuple(checked(verdict, post.text, post.images) for verdict in verdicts)
+def _decided(post: Features, story_id: UUID, meant: Meaning, markets: Mapping[str, Market]) -> Decided:
+    signal_id = services.signal_id(story_id, meant.judgement.direction)
     return Decided(
         post_id=UUID(post.post_id),
         story_id=story_id,
-        coins=subject(post.text, post.tickers, post.nearest),
-        sources=_sources(post),
+        coins=meant.coins,
+        sources=sources(post),
         timestamp=post.timestamp,
         owner_id=UUID(post.owner_id) if post.owner_id else None,
-        verdicts=sound,
-        judgement=combine(sound, quorum),
+        verdicts=meant.verdicts,
+        judgement=meant.judgement,
+        calling=calling(post, signal_id, meant, markets) if meant.calls else None,
     )
 
 
-def _sources(post: Features) -> tuple[str, ...]:
-    names = dict.fromkeys(name for name in (post.channel, post.author) if name)
-    return tuple(f"{post.source}:{name}" for name in names)
+def _count(made: Iterable[SignalView]) -> None:
+    for signal in made:
+        told = signal.versions.get("story", {})
+        if told.get("joined"):
+            JOINED.inc()
+        for why in told.get("doubts", ()):
+            SHADOWED.labels(why).inc()
 
 
 def _message(signal: SignalView, post: Features) -> AnalysisSignal:
@@ -103,6 +119,10 @@ def _message(signal: SignalView, post: Features) -> AnalysisSignal:
         sources=list(signal.sources),
         timestamp=signal.timestamp,
         event=signal.event,
+        mood=signal.mood,
+        call=signal.call,
+        cluster_id=str(signal.cluster_id) if signal.cluster_id else "",
+        shadow=signal.shadow,
         post_id=str(signal.post_id),
         owner_id=str(signal.owner_id) if signal.owner_id else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -27,6 +27,8 @@ from workers import venues
 from workers.stage import stage
 
 Verdict = tuple[ActiveStrategy, AnalysisSignal, Matched]
+Act = tuple[UUID, UUID]
+"""A strategy and a story that it acted on."""
 
 
 @stage("dispatch")
@@ -36,13 +38,14 @@ def dispatch(batch: list[AnalysisSignal]) -> list[TradeCommand]:
     asked = {signal_id: given[signal_id] for signal_id in reversed(given)}
     posts = _posts(asked.values())
     strategies = hot().load(selectors.active())
+    stories = {_uuid("cluster_id", signal.cluster_id) for signal in asked.values() if signal.cluster_id}
     with transaction.atomic():
-        stored = services.lock_signals(asked)
+        earlier = services.lock_signals(asked, stories)
         # Marked but without a match: nobody had a strategy then. That is a decision too.
-        due = signals.mark_dispatched(list(asked)) - stored.keys()
+        due = signals.mark_dispatched(list(asked)) - earlier.commands.keys()
         fresh = [signal for signal_id, signal in asked.items() if signal_id in due]
-        decided = _decide(fresh, posts, strategies, timezone.now())
-    again = [from_wire(TradeCommand, command) for commands in stored.values() for command in commands]
+        decided = _decide(fresh, posts, strategies, timezone.now(), earlier.acted)
+    again = [from_wire(TradeCommand, command) for commands in earlier.commands.values() for command in commands]
     return [*again, *decided]
 
 
@@ -51,6 +54,7 @@ def _decide(
     posts: dict[str, PostView],
     strategies: Sequence[ActiveStrategy],
     now: datetime,
+    acted: Collection[Act],
 ) -> list[TradeCommand]:
     around = _surroundings(strategies, now)
     decisions: list[Decision] = []
@@ -62,9 +66,27 @@ def _decide(
                 matches.append((strategy, signal, verdict))
             else:
                 decisions.append(_refused(strategy, signal, verdict.reason, verdict.detail))
-    commands, settled = _settle(matches, posts, now, around.tradable)
-    services.record_matches([*decisions, *settled], now)
+    due, told = _once_a_story(matches, acted)
+    commands, settled = _settle(due, posts, now, around.tradable)
+    services.record_matches([*decisions, *told, *settled], now)
     return commands
+
+
+def _once_a_story(matches: Sequence[Verdict], acted: Collection[Act]) -> tuple[list[Verdict], list[Decision]]:
+    """Of the posts that tell one story a strategy acts on the first that it may act on; a shadow is no act."""
+    done = set(acted)
+    due: list[Verdict] = []
+    decisions: list[Decision] = []
+    for strategy, signal, matched in matches:
+        act = (strategy.id, UUID(signal.cluster_id)) if signal.cluster_id else None
+        if act is not None and act in done:
+            told = "the strategy acted on this story before: another post told it"
+            decisions.append(_refused(strategy, signal, Reason.STORY, told))
+            continue
+        due.append((strategy, signal, matched))
+        if act is not None and not signal.shadow:
+            done.add(act)
+    return due, decisions
 
 
 def _settle(
@@ -73,8 +95,10 @@ def _settle(
     now: datetime,
     tradable: Callable[[str, str, str], bool],
 ) -> tuple[list[TradeCommand], list[Decision]]:
-    pairs = [(strategy, matched) for strategy, _, matched in matches]
-    coins = settle(pairs, now, lambda claims: services.claim_cooldowns(claims, now))
+    # A shadow takes no cool-down: it must not keep an honest post from acting.
+    real = [(strategy, matched) for strategy, signal, matched in matches if not signal.shadow]
+    free = iter(settle(real, now, lambda claims: services.claim_cooldowns(claims, now)))
+    coins = [matched.coins[0] if signal.shadow else next(free) for _, signal, matched in matches]
     commands: list[TradeCommand] = []
     decisions: list[Decision] = []
     placed: list[tuple[Verdict, str]] = []

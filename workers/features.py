@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from apps.signals import selectors
-from apps.signals.adapters.embedder import embedder, pack
+from apps.signals.adapters.embedder import embedder, pack, pack_chances
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.evidence import whole_text
 from apps.sources import selectors as sources
@@ -82,12 +82,18 @@ def _of_images(post: PostView, results: Sequence[OCRResult]) -> Features:
 
 
 def with_vectors(posts: Sequence[Features]) -> list[Features]:
-    """One embedding run and one search for the whole batch."""
-    vectors = embedder().embed([post.text[:READ] for post in posts])
+    """One run of the model and one search for the whole batch."""
+    vectors, chances = embedder().read([post.text[:READ] for post in posts])
     nearest = selectors.nearest(vectors)
     return [
-        msgspec.structs.replace(post, vector=pack(vector), nearest=near, tickers=catalogue().symbols(post.text))
-        for post, vector, near in zip(posts, vectors, nearest, strict=True)
+        msgspec.structs.replace(
+            post,
+            vector=pack(vector),
+            chances=pack_chances(row),
+            nearest=near,
+            tickers=catalogue().symbols(post.text),
+        )
+        for post, vector, row, near in zip(posts, vectors, chances, nearest, strict=True)
     ]
 
 

@@ -124,6 +124,14 @@ def probe_venues() -> int:
     return answered
 
 
+@app.task(name="tradebot.mark_signals", shared=False, soft_time_limit=90, time_limit=120)
+def mark_signals() -> int:
+    """Mark the signals whose horizon has passed against the price; returns how many marks were made."""
+    from workers.accuracy import mark_due
+
+    return mark_due()
+
+
 @app.task(name="tradebot.reconcile", shared=False, soft_time_limit=120, time_limit=150)
 def reconcile() -> int:
     """Ask the exchanges about every order whose end is not known; returns how many accounts were asked."""

@@ -8,20 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from apps.signals.domain.ensemble import Judgement, combine
-from apps.signals.domain.evidence import checked, whole_text
-from apps.signals.domain.subject import subject
+from apps.signals import cluster_services, cluster_settings
+from apps.signals.cluster_services import Story
+from apps.signals.domain.ensemble import Judgement
+from apps.signals.domain.evidence import whole_text
 from apps.signals.domain.verdict import Verdict
 from apps.sources.adapters import ocr as engines
 from apps.sources.adapters.guarded import BYTE_LIMIT
-from apps.sources.adapters.images import decode
 from apps.sources.domain.clean import clean
 from apps.sources.domain.language import language
 from apps.sources.domain.picture import Reading
-from tradebot.contracts.errors import PermanentError
+from tradebot.contracts.errors import TradebotError
 from tradebot.contracts.messages import Features, OCRResult
 from workers.analyze import get_panel
 from workers.features import with_vectors
+from workers.judging import Meaning, calling, meaning
+from workers.market import markets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a post would mean: its coins, the judgement of all analyzers, and each one's own verdict."""
+    """What a post would mean: its coins, the judgement of all analyzers, and each one's own verdict. `story`: which one
+    it would tell just now, and how much it looks like manipulation; None where it calls for no trade."""
 
     text: str
     coins: tuple[str, ...]
     judgement: Judgement
     verdicts: tuple[Verdict, ...]
+    story: Story | None = None
 
 
 def read(path: Path) -> Read:
@@ -51,12 +55,12 @@ def read(path: Path) -> Read:
             data = file.read(BYTE_LIMIT + 1)
         if len(data) > BYTE_LIMIT:
             return Read(path, error=f"is larger than {BYTE_LIMIT} bytes")
-        reading = engines.default_engine().read(decode(data))
+        (seen,) = engines.reader().read([data])
     except OSError as error:
         return Read(path, error=f"can't be opened: {error.strerror}")
-    except PermanentError as error:
+    except TradebotError as error:
         return Read(path, error=str(error))
-    return Read(path, reading, language(reading.text))
+    return Read(path, seen.reading, language(seen.reading.text), seen.error)
 
 
 def judge(text: str, pictures: Sequence[Read] = ()) -> Judged:
@@ -65,9 +69,14 @@ def judge(text: str, pictures: Sequence[Read] = ()) -> Judged:
     (post,) = with_vectors([_post(clean(text), images)])
     panel = get_panel()
     (verdicts,) = panel.judge([post])
-    sound = tuple(checked(verdict, post.text, post.images) for verdict in verdicts)
-    coins = tuple(subject(post.text, post.tickers, post.nearest))
-    return Judged(post.text, coins, combine(sound, panel.quorum), sound)
+    meant = meaning(post, verdicts, panel.quorum)
+    story = _story(post, meant) if meant.calls else None
+    return Judged(post.text, meant.coins, meant.judgement, meant.verdicts, story)
+
+
+def _story(post: Features, meant: Meaning) -> Story:
+    told = calling(post, uuid4(), meant, markets_of(meant.coins))
+    return cluster_services.preview(told, rules=cluster_settings.current(), now=post.timestamp)
 
 
 def _post(text: str, images: list[OCRResult]) -> Features:

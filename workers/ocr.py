@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from apps.sources import selectors, services
 from apps.sources.adapters import media
 from apps.sources.adapters import ocr as engines
 from apps.sources.adapters.guarded import GuardedClient
-from apps.sources.adapters.images import Picture
 from apps.sources.domain.language import language
-from apps.sources.domain.picture import ImageRead, Reading, StoredMedia
+from apps.sources.domain.picture import ImageRead, Seen, StoredMedia
 from apps.sources.selectors import PostImageView
 from tradebot.contracts.errors import PermanentError, TransientError
 from tradebot.contracts.ids import stable_id
@@ -69,9 +67,9 @@ def _read_all(places: Sequence[_Place]) -> None:
     with media.MediaClients() as clients, ThreadPoolExecutor(FETCHERS, thread_name_prefix="media") as pool:
         for start in range(0, len(places), FETCHERS):
             group = places[start : start + FETCHERS]
-            # Fetching waits for the network, so it runs side by side; an engine takes one picture at a time.
+            # Fetching waits for the network, so it runs side by side; the reader takes what came in one go.
             fetched = pool.map(_fetch, group, [clients.of(place.source, place.channel) for place in group])
-            services.record_images([_read(place, data) for place, data in zip(group, fetched, strict=True)])
+            services.record_images(_read(group, list(fetched)))
 
 
 def _fetch(place: _Place, client: GuardedClient) -> bytes | str:
@@ -81,27 +79,23 @@ def _fetch(place: _Place, client: GuardedClient) -> bytes | str:
         return str(error)
 
 
-def _read(place: _Place, data: bytes | str) -> ImageRead:
-    if isinstance(data, str):
-        return _failed(place, data)
-    try:
-        loaded = media.keep(data)
-    except PermanentError as error:
-        return _failed(place, str(error))
-    try:
-        reading = _timed(loaded.picture)
-    except PermanentError as error:
-        return _failed(place, str(error), loaded.media)
+def _read(places: Sequence[_Place], fetched: Sequence[bytes | str]) -> list[ImageRead]:
+    got = [data for data in fetched if isinstance(data, bytes)]
+    seen = iter(engines.reader().read(got) if got else [])
+    return [
+        _failed(place, data) if isinstance(data, str) else _outcome(place, data, next(seen))
+        for place, data in zip(places, fetched, strict=True)
+    ]
+
+
+def _outcome(place: _Place, data: bytes, seen: Seen) -> ImageRead:
+    stored = media.keep(data, seen) if seen.content_type else None
+    if seen.error:
+        return _failed(place, seen.error, stored)
+    READ_SECONDS.labels(seen.reading.engine).observe(seen.seconds)
     IMAGES.labels("read").inc()
-    return ImageRead(place.post_id, place.index, place.url, loaded.media, reading, language(reading.text))
-
-
-def _timed(picture: Picture) -> Reading:
-    engine = engines.default_engine()
-    started = time.perf_counter()
-    reading = engine.read(picture)
-    READ_SECONDS.labels(engine.name).observe(time.perf_counter() - started)
-    return reading
+    reading = seen.reading
+    return ImageRead(place.post_id, place.index, place.url, stored, reading, language(reading.text))
 
 
 def _failed(place: _Place, reason: str, stored: StoredMedia | None = None) -> ImageRead:

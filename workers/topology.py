@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tradebot.contracts.messages import (
     AnalysisSignal,
@@ -85,12 +85,26 @@ class WorkerGroup:
 WORKERS = {
     "pipeline": WorkerGroup(("clean", "analyze", "dispatch")),
     "models": WorkerGroup(("features",)),
-    "ocr": WorkerGroup(("ocr",)),
+    # As for the browser below: pictures are read in a process that is killed when one takes too long.
+    "ocr": WorkerGroup(("ocr",), pool="threads"),
     "execute": WorkerGroup(("execute", "reconcile"), concurrency=16, pool="threads"),
     "crawl": WorkerGroup(("crawl", "housekeeping")),
     # No child beside its parent: 60 MiB less while it waits. Its browser is killed with its page, whatever Celery does.
     "browser": WorkerGroup(("browser",), pool="threads"),
 }
+
+
+def workers_here(elsewhere: Iterable[str]) -> dict[str, WorkerGroup]:
+    """WORKERS without the queues that workers on other machines take, and without groups that have none left.
+
+    Raises ValueError naming a queue that there is not.
+    """
+    away = set(elsewhere)
+    if unknown := away - set(QUEUES):
+        raise ValueError(f"{min(unknown)!r} is no queue; there are {', '.join(QUEUES)}")
+    left = {name: tuple(queue for queue in group.queues if queue not in away) for name, group in WORKERS.items()}
+    return {name: replace(group, queues=left[name]) for name, group in WORKERS.items() if left[name]}
+
 
 TASK_QUEUES = {
     "tradebot.crawl": "crawl",

@@ -10,12 +10,16 @@ from celery.signals import celeryd_after_setup, worker_process_init, worker_proc
 
 from tradebot.celery import app
 
+_FORKING = "celery.concurrency.prefork"
+
 log = structlog.get_logger(__name__)
 
 
 @celeryd_after_setup.connect
-def before_fork(**_: Any) -> None:
+def before_fork(instance: Any, **_: Any) -> None:
     """In the parent: slow imports, shared by all children. No model is made here: its threads would not survive."""
+    if "ocr" in _queues() and instance.pool_cls.__module__ != _FORKING:
+        _start_reading()
     if "execute" in _queues():
         from apps.exchanges import adapters
 
@@ -45,9 +49,7 @@ def in_child(**_: Any) -> None:
 
         get_panel()
     if "ocr" in queues:
-        from apps.sources.adapters import ocr
-
-        ocr.default_engine()
+        _start_reading()
     log.info("worker.warm", queues=sorted(queues))
 
 
@@ -59,6 +61,16 @@ def at_the_end(**_: Any) -> None:
         from apps.sources.adapters.pages.browser import close_browser
 
         close_browser()
+    if "ocr" in _queues():
+        from apps.sources.adapters import ocr
+
+        ocr.reader().close()
+
+
+def _start_reading() -> None:
+    from apps.sources.adapters import ocr
+
+    ocr.reader().ready()
 
 
 def _queues() -> set[str]:

@@ -15,7 +15,16 @@ from django.db import connection
 from redis.exceptions import RedisError
 
 from apps.exchanges.domain.health import Health
-from apps.exchanges.domain.wire import depth_key, health_key, read_depth, read_health, read_ticker, ticker_key
+from apps.exchanges.domain.wire import (
+    depth_key,
+    health_key,
+    mark_keys,
+    read_depth,
+    read_health,
+    read_price,
+    read_ticker,
+    ticker_key,
+)
 from apps.exchanges.models import PAPER, MarketRow, Venue
 from tradebot import valkey
 from tradebot.contracts.ports import Depth, Market, Ticker
@@ -25,6 +34,7 @@ T = TypeVar("T")
 _COLUMNS = ("name", "dialect", "base_url", "sandbox", "request_limit", "taker_fee")
 _ENABLED = f"SELECT {', '.join(_COLUMNS)} FROM exchanges_venue WHERE enabled ORDER BY name"  # noqa: S608 - ours
 CACHE_SECONDS = 60.0
+_names: tuple[float, tuple[str, ...]] | None = None
 _markets: dict[str, tuple[float, Mapping[str, Market]]] = {}
 
 
@@ -65,6 +75,14 @@ def unread_venues(*, before: datetime) -> tuple[VenueInfo, ...]:
     return tuple(map(_info, due.values_list(*_COLUMNS)))
 
 
+def venue_names() -> tuple[str, ...]:
+    """Names of the venues that may be traded on; answers may be CACHE_SECONDS old."""
+    global _names  # noqa: PLW0603 - one memory a process
+    if _names is None or time.monotonic() - _names[0] > CACHE_SECONDS:
+        _names = (time.monotonic(), tuple(venue.name for venue in enabled_venues()))
+    return _names[1]
+
+
 def venue(name: str) -> VenueInfo | None:
     """The enabled venue of that name."""
     row = Venue.objects.filter(name=name, enabled=True).values_list(*_COLUMNS).first()
@@ -87,7 +105,9 @@ def markets(venue: str) -> Mapping[str, Market]:
 
 
 def forget() -> None:
-    """Drop the markets kept in this process: the next read asks the database."""
+    """Drop the markets and names kept in this process: the next read asks the database."""
+    global _names  # noqa: PLW0603 - as above
+    _names = None
     _markets.clear()
 
 
@@ -99,6 +119,37 @@ def recent_tickers(wanted: Iterable[tuple[str, Pair]]) -> dict[tuple[str, Pair],
 def recent_depth(wanted: Iterable[tuple[str, Pair]]) -> dict[tuple[str, Pair], Depth]:
     """As recent_tickers: books."""
     return _snapshots(list(wanted), depth_key, read_depth)
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """A market's last hour, as far as it was listened to. `price`: the last one, of this moment where anybody was told.
+    `rise`: that against the lowest remembered one (0.1: ten percent more); None for fewer than two. `depth`: its book,
+    at most two seconds old."""
+
+    price: Decimal | None = None
+    rise: float | None = None
+    depth: Depth | None = None
+
+
+def lately(wanted: Sequence[tuple[str, Pair]], at: datetime) -> dict[tuple[str, Pair], Lately]:
+    """What is known of these markets up to `at`, by (venue, pair), in one round trip; unknown ones are left out."""
+    asked = [
+        [depth_key(venue, str(pair)), ticker_key(venue, str(pair)), *mark_keys(venue, str(pair), at)]
+        for venue, pair in wanted
+    ]
+    raw = iter(_mget([key for keys in asked for key in keys]))
+    answers = {one: [next(raw) for _ in keys] for one, keys in zip(wanted, asked, strict=True)}
+    return {one: _lately(one[1], told) for one, told in answers.items() if any(told)}
+
+
+def _lately(pair: Pair, told: Sequence[bytes | None]) -> Lately:
+    book, now, *marks = told
+    prices = [price for each in marks if (price := read_price(each)) is not None]
+    if ticker := read_ticker(pair, now):
+        prices.insert(0, ticker.last)
+    rise = float(prices[0] / min(prices)) - 1 if len(prices) > 1 else None
+    return Lately(price=prices[0] if prices else None, rise=rise, depth=read_depth(pair, book))
 
 
 def venue_health(venues: Iterable[VenueInfo]) -> dict[str, Health]:

@@ -37,16 +37,30 @@ class EvidenceSerializer(serializers.Serializer[dict[str, Any]]):
     box = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
 
 
+class CallSerializer(serializers.Serializer[dict[str, Any]]):
+    """The numbers of a trade call as they stand in the post, in quote currency."""
+
+    side = serializers.ChoiceField(choices=("long", "short"))
+    entry = serializers.ListField(child=serializers.CharField())
+    stop = serializers.CharField(allow_null=True)
+    targets = serializers.ListField(child=serializers.CharField())
+
+
 class SignalSerializer(serializers.ModelSerializer[Signal]):
     """A signal as DESIGN's example shows it, with its coins, event and evidence."""
 
     coins = serializers.ListField(child=serializers.CharField())
     sources = serializers.ListField(child=serializers.CharField())
     evidence = EvidenceSerializer(many=True)
+    call = CallSerializer(allow_null=True)
+    cluster_id = serializers.UUIDField(allow_null=True, help_text="The story that its post tells, with others.")
 
     class Meta:
         model = Signal
-        fields = ("id", "type", "confidence", "sources", "timestamp", "coins", "event", "evidence")
+        fields = (
+            *("id", "type", "confidence", "sources", "timestamp", "coins", "event", "evidence"),
+            *("mood", "call", "cluster_id", "shadow"),
+        )
         read_only_fields = fields
 
 

@@ -10,6 +10,12 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from pgvector.django import HnswIndex, VectorField
 
+from apps.signals.models_accuracy import (  # noqa: F401 - Django finds rows through this module
+    AccuracyScore,
+    Demotion,
+    SignalAccuracy,
+)
+from apps.signals.models_clusters import Cluster, ClusterPost, Voice  # noqa: F401 - as above
 from tradebot.contracts.values import Direction
 
 DIRECTIONS = [(direction.value, direction.value) for direction in Direction]
@@ -78,6 +84,18 @@ class Signal(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
     )
     versions = models.JSONField(default=dict, blank=True, help_text="Versions and weights of everything that judged.")
+    mood = models.CharField(max_length=20, blank=True, default="", db_default="", help_text="How the post is meant.")
+    call = models.JSONField(null=True, blank=True, help_text="The numbers of a trade call as they stand in the post.")
+    cluster = models.ForeignKey(
+        Cluster, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals", verbose_name="story"
+    )
+    shadow = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why nothing real may be ordered by it; blank: it may.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
 

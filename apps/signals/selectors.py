@@ -16,7 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from numpy.typing import NDArray
 
 from apps.signals.models import Analysis, Coin, Signal
-from tradebot.contracts.messages import Evidence, Near
+from tradebot.contracts.messages import Evidence, Near, TradeCall
 from tradebot.contracts.values import Direction
 
 NEAREST = 3
@@ -27,27 +27,30 @@ SELECT id, story_id, EXISTS (SELECT 1 FROM {Analysis._meta.db_table} WHERE post_
 FROM {Analysis.post.field.related_model._meta.db_table} AS post WHERE id = ANY(%s)
 """  # noqa: S608 - the tables' own names
 # Materialised: else every comparison parses the vector's text again. One JSON of all vectors: it is quoted once.
-# By similarity, not by distance: over a few dozen coins the exact search is as fast, and the index, which the planner
-# takes when the table is bloated, was seen to miss a near one.
+# The index looks at REACH candidates, set for this statement alone and before the search begins: at the server's own
+# 40 it misses near ones (tests/bench/coins.py).
+REACH = 200
 _NEAREST = f"""
 WITH asked AS MATERIALIZED (
-    SELECT place, text::vector AS vector FROM json_array_elements_text(%s) WITH ORDINALITY AS given(text, place)
+    SELECT place, text::vector AS vector, set_config('hnsw.ef_search', '{REACH}', true)
+    FROM json_array_elements_text(%s) WITH ORDINALITY AS given(text, place)
 )
-SELECT asked.place, found.symbol, found.similarity
+SELECT asked.place, found.symbol, 1 - found.distance
 FROM asked
 CROSS JOIN LATERAL (
-    SELECT symbol, 1 - (coin.vector <=> asked.vector) AS similarity
+    SELECT symbol, coin.vector <=> asked.vector AS distance
     FROM {Coin._meta.db_table} AS coin
-    ORDER BY similarity DESC
+    ORDER BY distance
     LIMIT %s
 ) AS found
-ORDER BY asked.place, found.similarity DESC
+ORDER BY asked.place, found.distance
 """  # noqa: S608 - the table's own name
 
 
 @dataclass(frozen=True, slots=True)
 class SignalView:
-    """A stored signal. `owner_id`: the only user who may see it, None for a public one."""
+    """A stored signal. `owner_id`: the only user who may see it, None for a public one. `cluster_id`: its story, None
+    for a neutral one. `shadow`: why nothing real may be ordered by it."""
 
     id: UUID
     post_id: UUID
@@ -62,6 +65,10 @@ class SignalView:
     versions: dict[str, Any]
     created_at: datetime
     dispatched_at: datetime | None
+    mood: str = ""
+    call: TradeCall | None = None
+    cluster_id: UUID | None = None
+    shadow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +222,10 @@ def view(row: Signal) -> SignalView:
         versions=cast(dict[str, Any], row.versions),
         created_at=row.created_at,
         dispatched_at=row.dispatched_at,
+        mood=row.mood,
+        call=msgspec.convert(row.call, TradeCall) if row.call else None,
+        cluster_id=row.cluster_id,
+        shadow=row.shadow,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,10 +13,13 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.signals import cluster_services, cluster_settings
+from apps.signals.cluster_services import Calling, Story
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.ensemble import Judgement
 from apps.signals.domain.verdict import Verdict
 from apps.signals.models import Analysis, Coin, Signal
+from apps.signals.models_clusters import Cluster, ClusterPost, Voice
 from apps.signals.selectors import SignalView, signals_by_id, signals_of_posts
 from tradebot.contracts.ids import stable_id
 from tradebot.contracts.messages import Evidence
@@ -28,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A judged post. `story_id` is the post without its revision; `coins` empty: no signal comes of it."""
+    """A judged post. `story_id` is the post without its revision; `coins` empty: no signal comes of it. `calling`: what
+    it tells, where it is bullish or bearish."""
 
     post_id: UUID
     story_id: UUID
@@ -38,10 +42,11 @@ class Decided:
     owner_id: UUID | None
     verdicts: tuple[Verdict, ...]
     judgement: Judgement
+    calling: Calling | None = None
+    signal_id: UUID = field(init=False)
 
-    @property
-    def signal_id(self) -> UUID:
-        return signal_id(self.story_id, self.judgement.direction)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signal_id", signal_id(self.story_id, self.judgement.direction))
 
 
 def signal_id(story_id: UUID, direction: Direction) -> UUID:
@@ -49,19 +54,30 @@ def signal_id(story_id: UUID, direction: Direction) -> UUID:
     return stable_id("signal", story_id, direction.value)
 
 
-def record(*, decided: Sequence[Decided]) -> dict[UUID, SignalView]:
+def record(*, decided: Sequence[Decided], now: datetime | None = None) -> dict[UUID, SignalView]:
     """Store verdicts and signals together, and give what is stored by post; posts that name no coin give nothing.
 
     Where a row was there already it stays as it was, and is what is given: a post is never decided twice, not even by
-    two workers at the same moment (the database holds one signal a post). Both kinds go in by one statement, which is
+    two workers at the same moment (the database holds one signal a post). All kinds go in by one statement, which is
     whole or not at all; through the ORM the analyze stage takes three times the processor for one post (measured).
+    Posts that call for a trade find their story first, under a lock that their coins share. `now` is when new rows were
+    made.
     """
-    now = timezone.now()
+    now = now or timezone.now()
+    callings = {each.signal_id: each.calling for each in decided if each.coins and each.calling}
+    if not callings:
+        return _stored(decided, {}, now)
+    with transaction.atomic():
+        stories = cluster_services.join(list(callings.values()), rules=cluster_settings.current(), now=now)
+        return _stored(decided, stories, now)
+
+
+def _stored(decided: Sequence[Decided], stories: Mapping[UUID, Story], now: datetime) -> dict[UUID, SignalView]:
     made: dict[UUID, SignalView] = {}
     for each in decided:
         if each.coins:
-            made.setdefault(each.signal_id, _signal(each, now))
-    inserted = _insert([_analysis(each.post_id, verdict) for each in decided for verdict in each.verdicts], made, now)
+            made.setdefault(each.signal_id, _signal(each, stories.get(each.signal_id), now))
+    inserted = _insert(decided, made, stories, now)
     told = [each for each in decided if each.coins]
     if older := [each for each in told if each.signal_id not in inserted]:
         made |= signals_by_id([each.signal_id for each in older])
@@ -70,6 +86,7 @@ def record(*, decided: Sequence[Decided]) -> dict[UUID, SignalView]:
     return {each.post_id: made[each.signal_id] for each in told}
 
 
+# The voices in the order of their names: two workers that heard the same ones must not wait for each other.
 _RECORD = f"""
 WITH analyses AS (
     INSERT INTO {Analysis._meta.db_table}
@@ -79,24 +96,56 @@ WITH analyses AS (
         id uuid, post_id uuid, analyzer text, model_version text, direction text, confidence float8, event text,
         evidence jsonb, error text
     )
+    ON CONFLICT DO NOTHING RETURNING post_id
+), heard AS (
+    INSERT INTO {Voice._meta.db_table} AS voice (name, first_seen, posts)
+    SELECT given.voice, %s, count(*) FROM json_to_recordset(%s) AS given (post_id uuid, voice text)
+    WHERE given.post_id IN (SELECT post_id FROM analyses) GROUP BY given.voice ORDER BY given.voice
+    ON CONFLICT (name) DO UPDATE SET posts = voice.posts + EXCLUDED.posts
+), signals AS (
+    INSERT INTO {Signal._meta.db_table}
+        (id, post_id, type, confidence, coins, event, evidence, sources, timestamp, owner_id, versions, created_at,
+         mood, call, cluster_id, shadow)
+    SELECT id, post_id, type, confidence, coins, event, evidence, sources, timestamp, owner_id, versions, created_at,
+           mood, call, cluster_id, shadow
+    FROM json_to_recordset(%s) AS given (
+        id uuid, post_id uuid, type text, confidence float8, coins varchar[], event text, evidence jsonb,
+        sources varchar[], timestamp timestamptz, owner_id uuid, versions jsonb, created_at timestamptz,
+        mood text, call jsonb, cluster_id uuid, shadow text
+    )
+    ON CONFLICT DO NOTHING RETURNING id, cluster_id
+), stories AS (
+    INSERT INTO {Cluster._meta.db_table} (id, type, coins, event, opened_at, owner_id, created_at)
+    SELECT id, type, coins, event, opened_at, owner_id, %s
+    FROM json_to_recordset(%s) AS given (
+        id uuid, type text, coins varchar[], event text, opened_at timestamptz, owner_id uuid
+    )
+    WHERE id IN (SELECT cluster_id FROM signals)
     ON CONFLICT DO NOTHING
+), posts AS (
+    INSERT INTO {ClusterPost._meta.db_table}
+        (signal_id, cluster_id, voice, confidence, copy_of, numbers, sketch, vector)
+    SELECT signal_id, cluster_id, voice, confidence, copy_of, numbers, sketch, vector
+    FROM json_to_recordset(%s) AS given (
+        signal_id uuid, cluster_id uuid, voice text, confidence float8, copy_of uuid, numbers varchar[], sketch bytea,
+        vector bytea
+    )
+    WHERE signal_id IN (SELECT id FROM signals)
 )
-INSERT INTO {Signal._meta.db_table}
-    (id, post_id, type, confidence, coins, event, evidence, sources, timestamp, owner_id, versions, created_at)
-SELECT id, post_id, type, confidence, coins, event, evidence, sources, timestamp, owner_id, versions, created_at
-FROM json_to_recordset(%s) AS given (
-    id uuid, post_id uuid, type text, confidence float8, coins varchar[], event text, evidence jsonb,
-    sources varchar[], timestamp timestamptz, owner_id uuid, versions jsonb, created_at timestamptz
-)
-ON CONFLICT DO NOTHING
-RETURNING id
+SELECT id FROM signals
 """  # noqa: S608 - the tables' own names
 
 
-def _insert(analyses: Sequence[_AnalysisRow], signals: Mapping[UUID, SignalView], now: datetime) -> set[UUID]:
+def _insert(
+    decided: Sequence[Decided], signals: Mapping[UUID, SignalView], stories: Mapping[UUID, Story], now: datetime
+) -> set[UUID]:
     """Ids of those signals that were not there before."""
+    analyses = [_analysis(each.post_id, verdict) for each in decided for verdict in each.verdicts]
+    heard = [{"post_id": each.post_id, "voice": each.sources[0]} for each in decided if each.sources]
+    opened, posts = cluster_services.rows(stories)
+    given: list[datetime | str] = [now, _json(analyses), now, _json(heard), _json(list(signals.values()))]
     with connection.cursor() as cursor:
-        cursor.execute(_RECORD, [now, _json(analyses), _json(list(signals.values()))])
+        cursor.execute(_RECORD, [*given, now, _json(opened), _json(posts)])
         return {row[0] for row in cursor.fetchall()}
 
 
@@ -177,9 +226,9 @@ def _analysis(post_id: UUID, verdict: Verdict) -> _AnalysisRow:
     )
 
 
-def _signal(decided: Decided, now: datetime) -> SignalView:
+def _signal(decided: Decided, story: Story | None, now: datetime) -> SignalView:
     judgement = decided.judgement
-    return SignalView(
+    made = SignalView(
         id=decided.signal_id,
         post_id=decided.post_id,
         type=judgement.direction,
@@ -190,9 +239,20 @@ def _signal(decided: Decided, now: datetime) -> SignalView:
         sources=decided.sources,
         timestamp=decided.timestamp.astimezone(UTC),
         owner_id=decided.owner_id,
-        versions={"analyzers": judgement.versions, "notes": list(judgement.notes)},
+        versions=judgement.stored(),
         created_at=now,
         dispatched_at=None,
+        mood=judgement.mood,
+        call=judgement.call,
+    )
+    if story is None:
+        return made
+    return replace(
+        made,
+        confidence=story.placed.confidence,
+        cluster_id=story.cluster_id,
+        shadow=story.shadow,
+        versions={**made.versions, "story": story.facts()},
     )
 
 

@@ -148,15 +148,28 @@ class Decision:
     command: Mapping[str, Any] | None = None
 
 
-def lock_signals(signal_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-    """Until the transaction ends nobody else decides about these signals: of two deliveries one decides, one reads.
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was decided before. `commands`: those that each signal gave which was decided about, in wire form, possibly
+    none. `acted`: the (strategy, story) of every command that still stands for its story."""
 
-    For every signal that was decided about before: the commands it gave, in wire form, possibly none.
+    commands: dict[UUID, list[dict[str, Any]]]
+    acted: set[tuple[UUID, UUID]]
+
+
+def lock_signals(signal_ids: Collection[UUID], stories: Collection[UUID] = ()) -> Earlier:
+    """Until the transaction ends nobody else decides about these signals, or about others of these stories: of two
+    deliveries one decides, one reads, and of two posts that tell one story one acts.
+
+    A sale stands for its story until the strategy buys the coin again: what is bought later must still be sold.
     """
-    keys = sorted(int.from_bytes(signal.bytes[:8], "big", signed=True) for signal in set(signal_ids))
-    # Two statements: only one that begins after the lock sees what its last holder wrote.
-    _, decided = sql.together((_LOCK, [keys]), (_DECIDED, [list(signal_ids)]))
-    return {signal: json.loads(commands or "[]") for signal, commands in decided}
+    asked = {*signal_ids, *stories}
+    keys = sorted({int.from_bytes(each.bytes[:8], "big", signed=True) for each in asked})
+    # Statements of their own: only those that begin after the lock see what its last holder wrote.
+    _, decided, acted = sql.together(
+        (_LOCK, [keys]), (_DECIDED, [list(signal_ids)]), (_ACTED, [list(stories), list(signal_ids)])
+    )
+    return Earlier({signal: json.loads(commands or "[]") for signal, commands in decided}, set(acted))
 
 
 def claim_cooldowns(claims: Sequence[Claim], now: datetime) -> set[tuple[UUID, str]]:
@@ -187,6 +200,7 @@ def _rows(items: Sequence[Claim] | Sequence[Decision]) -> str:
     return msgspec.json.encode(items).decode()
 
 
+_SIGNALS = Match.signal.field.related_model._meta.db_table
 _LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS key"
 
 _DECIDED = f"""
@@ -195,6 +209,17 @@ SELECT asked.id, (SELECT json_agg(given.command ORDER BY given.id) FROM {Match._
 FROM unnest(%s::uuid[]) AS asked (id)
 WHERE EXISTS (SELECT 1 FROM {Match._meta.db_table} WHERE signal_id = asked.id)
 """  # noqa: S608 - the table's name is ours
+
+# Shadows are left out: what ordered nothing real must not keep an honest post from acting.
+_ACTED = f"""
+SELECT given.strategy_id, told.cluster_id
+FROM {_SIGNALS} AS told JOIN {Match._meta.db_table} AS given ON given.signal_id = told.id
+WHERE told.cluster_id = ANY(%s::uuid[]) AND NOT told.id = ANY(%s::uuid[]) AND told.shadow = '' AND given.matched
+  AND NOT (given.command ->> 'leg' <> 'entry' AND EXISTS (
+    SELECT 1 FROM {Match._meta.db_table} AS later
+    WHERE later.strategy_id = given.strategy_id AND later.created_at > given.created_at AND later.matched
+      AND later.coin = given.coin AND later.command ->> 'leg' = 'entry' AND later.command ->> 'mode' <> 'shadow'))
+"""  # noqa: S608 - the tables' names are ours
 
 _CLAIM = f"""
 INSERT INTO {Cooldown._meta.db_table} AS held (strategy_id, coin, until)

@@ -21,6 +21,8 @@ from apps.trading.domain.timeline import Span
 from apps.trading.receipts import Receipt
 
 GOOD, BAD, OPEN = "good", "bad", "open"
+MARGIN = 8
+"""Pixels around a drawing."""
 _TONES = {
     OrderStatus.FILLED: GOOD,
     OrderStatus.REJECTED: BAD,
@@ -73,7 +75,7 @@ def page(request: HttpRequest, admin: Any, row: Any, receipt: Receipt) -> HttpRe
         "title": f"Receipt of {row}",
         "opts": admin.model._meta,
         "row": row,
-        "receipt": receipts.written(receipt),
+        "receipt": _drawn(receipts.written(receipt)),
         "headline": headline(receipt),
         "facts": facts(receipt),
         "checks": receipt.decision.get("checks") or [],
@@ -82,6 +84,34 @@ def page(request: HttpRequest, admin: Any, row: Any, receipt: Receipt) -> HttpRe
         "total_ms": _total(receipt.timeline),
     }
     return render(request, "admin/trading/receipt.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """Where the lines of a picture stand, as SVG: width and height in pixels, and each line's corners, text and whether
+    it decided."""
+
+    view: str
+    lines: list[tuple[str, str, bool]]
+
+
+def sketch(boxes: Iterable[Mapping[str, Any]]) -> Sketch | None:
+    """A drawing of a picture's lines, the deciding ones to be marked; None where it has none."""
+    found = [box for box in boxes if box["points"]]
+    corners = [corner for box in found for corner in box["points"]]
+    if not corners:
+        return None
+    lines = [
+        (" ".join(f"{x:g},{y:g}" for x, y in box["points"]), str(box["text"]), bool(box["decided"])) for box in found
+    ]
+    width, height = (max(side) + MARGIN for side in zip(*corners, strict=True))
+    return Sketch(f"{width:.0f} {height:.0f}", lines)
+
+
+def _drawn(written: dict[str, Any]) -> dict[str, Any]:
+    """With a drawing of each picture that has lines."""
+    images = [{**image, "sketch": sketch(image["boxes"])} for image in written["images"]]
+    return {**written, "images": images}
 
 
 def headline(receipt: Receipt) -> Headline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +20,7 @@ from apps.trading.domain.slippage import Slippage, slippage
 from apps.trading.domain.timeline import Span, timeline
 from apps.trading.models import Command, ExecutionReport, Fill, Order
 from apps.trading.selectors import OrderView, view
+from tradebot.contracts.messages import Evidence, to_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _receipt(command: Command, order: Order | None) -> Receipt:
     return Receipt(
         command=_command(command),
         post=_post(post) if post else None,
-        images=[_image(image) for image in sources.post_images(post.id)] if post else [],
+        images=_images(post.id, signal.evidence if signal else ()) if post else [],
         analyses=[_analysis(analysis) for analysis in signals.analyses(post.id)] if post else [],
         signal=_told(signal) if signal else None,
         match=_match(command),
@@ -133,10 +134,33 @@ def _post(post: PostView) -> dict[str, Any]:
     return {**told, "sha256": hashlib.sha256(post.text.encode()).hexdigest()}
 
 
-def _image(image: PostImageView) -> dict[str, Any]:
+def _images(post_id: UUID, evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """The pictures with their lines; `decided`: what the signal quotes of a line, where it does."""
+    quotes: dict[str, list[str]] = {}
+    for piece in evidence:
+        if piece.box:
+            quotes.setdefault(_corners(piece.box), []).append(piece.quote)
+    return [_image(image, quotes) for image in sources.post_images(post_id)]
+
+
+def _image(image: PostImageView, quotes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     names = ("index", "url", "sha256", "text", "language", "engine", "confidence", "error")
-    boxes = [{"text": box.text, "confidence": box.confidence, "points": box.points} for box in image.boxes]
+    boxes = [
+        {
+            "text": box.text,
+            "confidence": box.confidence,
+            "points": box.points,
+            "unsure": box.unsure,
+            "decided": [quote for quote in quotes.get(_corners(box.points), ()) if quote in image.text],
+        }
+        for box in image.boxes
+    ]
     return {**{name: getattr(image, name) for name in names}, "boxes": boxes}
+
+
+def _corners(points: Sequence[Sequence[float]]) -> str:
+    """A box to compare by; corners are kept as they were read."""
+    return " ".join(f"{x:g},{y:g}" for x, y in points)
 
 
 def _analysis(analysis: AnalysisView) -> dict[str, Any]:
@@ -145,17 +169,19 @@ def _analysis(analysis: AnalysisView) -> dict[str, Any]:
 
 
 def _told(signal: SignalView) -> dict[str, Any]:
-    names = ("id", "type", "confidence", "event", "timestamp", "versions", "created_at")
+    names = ("id", "type", "confidence", "event", "mood", "timestamp", "versions", "created_at", "cluster_id", "shadow")
     told = {name: getattr(signal, name) for name in names}
     return told | {
         "coins": list(signal.coins),
         "sources": list(signal.sources),
         "evidence": _evidence(signal.evidence),
+        "call": to_wire(signal.call) if signal.call else None,
     }
 
 
-def _evidence(evidence: Sequence[Any]) -> list[dict[str, Any]]:
-    names = ("kind", "quote", "weight", "model", "span")
+def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """`span`: where the quote stands in the post's text; `box`: its corners in pixels of a picture."""
+    names = ("kind", "quote", "weight", "model", "span", "box")
     return [{name: getattr(piece, name) for name in names} for piece in evidence]
 
 

@@ -8,7 +8,7 @@ import importlib
 from tests.bench.results import show
 from tradebot.embedded.layout import CHECKOUT
 
-PARTS = ("pipeline", "orders", "crawl")
+PARTS = ("pipeline", "orders", "crawl", "ocr", "models", "coins")
 
 
 def main() -> None:

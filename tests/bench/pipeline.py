@@ -27,11 +27,14 @@ IDLE_LIMIT_MIB = 1536
 
 TRADING = (
     "Buying more $DOGE right now, this is going to the moon",
-    "BREAKING: Binance will list PEPE tomorrow, very bullish",
+    "BREAKING: Binance will list ${coin} tomorrow, very bullish",
     "SOL breakout confirmed, strong buy, target 300",
-    "The ETF is approved! Bitcoin to new all time highs, extremely bullish",
+    "The ${coin} ETF is approved! New all time highs, extremely bullish",
 )
 """What strategies act on: one post in twenty of the backlog."""
+
+COINS = ("BTC", "ETH", "XRP", "ADA", "LTC", "LINK", "AVAX", "DOT")
+"""News of another coin is another story: of one story a strategy acts on one post."""
 
 CHATTER = (
     "Good morning everyone, another quiet day on the charts for me and my coffee",
@@ -99,7 +102,8 @@ def _make_traders() -> None:
 def _post(number: int, text: str, author: str) -> Any:
     from tests.factories import crawler_message
 
-    return crawler_message(data=f"{text} ({number})", author=author)
+    coin = COINS[number // 20 % len(COINS)]  # four texts and ten traders meet again after twenty posts
+    return crawler_message(data=f"{text.replace('{coin}', coin)} ({number})", author=author)
 
 
 @dataclass

@@ -42,7 +42,9 @@ class House(Stack):
 
     def environment(self) -> dict[str, str]:
         """What programs see: the links. PAPER_EXCHANGE_URL too, which the driver may have set for itself."""
-        return super().environment() | {"PAPER_EXCHANGE_URL": self.addresses.paper_exchange}
+        # Prices are moved to trigger guards, and many say the same: neither is a scheme here.
+        judged = {"STORY_MINUTES": "0", "MANIPULATION_LIMIT": "1"}
+        return super().environment() | judged | {"PAPER_EXCHANGE_URL": self.addresses.paper_exchange}
 
     def pid(self, program: str) -> int:
         """The process that supervisord started for a program or a server; 0 while there is none."""

@@ -90,6 +90,9 @@ def test_a_robbed_request_arrives_and_its_answer_does_not(client: socket.socket,
 
 
 def test_a_healed_link_serves_again(client: socket.socket, links: Links, echo: int) -> None:
+    client.sendall(b"ping")
+    client.recv(16)
+
     links.turn("exchange", "cut", 0.05)
     with pytest.raises(OSError, match="reset"):
         client.recv(16)

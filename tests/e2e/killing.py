@@ -27,20 +27,29 @@ def kill_one_worker_child(stack: RunningStack, group: str) -> Iterator[None]:
 
 
 def _hunt(stack: RunningStack, group: str, killed: threading.Event, stopping: threading.Event) -> None:
-    [child] = _children(stack, group)
-    child.cpu_percent()
+    known: dict[int, psutil.Process] = {}
     while not stopping.wait(0.05):
-        if child.cpu_percent() > 30:
-            child.kill()
+        # Looked up each time: a worker that has just recycled its child has none for a moment.
+        known = {child.pid: known.get(child.pid, child) for child in _children(stack, group)}
+        if busy := [child for child in known.values() if _use(child) > 30]:
+            busy[0].kill()
             killed.set()
             return
+
+
+def _use(child: psutil.Process) -> float:
+    """Percent of a processor since the last call; 0 for one that has just ended."""
+    try:
+        return child.cpu_percent()
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _children(stack: RunningStack, group: str) -> list[psutil.Process]:
     mark = f"TRADEBOT_STACK={stack.layout.var}"
     for process in psutil.process_iter(["cmdline"]):
         if f"{group}@%h" in (process.info["cmdline"] or []) and mark in _environment(process):
-            return process.children() or []
+            return process.children()
     raise AssertionError(f"no worker {group} runs")
 
 

@@ -67,6 +67,8 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     confidence: Score
     points: list[tuple[float, float]]
+    unsure: bool = False
+    """Read with little confidence, or two engines read its tickers or numbers differently: no trade may rest on it."""
 
 
 class OCRResult(Message, frozen=True, kw_only=True):
@@ -105,6 +107,8 @@ class Features(Message, frozen=True, kw_only=True):
     vector: str = ""
     nearest: list[Near] = []
     owner_id: str | None = None
+    chances: str = ""
+    """What the model behind the vector makes of the text: base64 of 22 float16 (<f2), empty where it was not asked."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +130,14 @@ class TradeCall(msgspec.Struct, frozen=True, kw_only=True):
     entry: list[Decimal] = []
     stop: Decimal | None = None
     targets: list[Decimal] = []
+
+
+class Beliefs(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an analyzer holds for possible: chances by name, in sum 1; a set is empty where it does not know."""
+
+    direction: dict[str, float] = {}
+    event: dict[str, float] = {}
+    mood: dict[str, float] = {}
 
 
 class AnalysisSignal(Message, frozen=True, kw_only=True):
@@ -150,6 +162,9 @@ class AnalysisSignal(Message, frozen=True, kw_only=True):
 
     shadow: str = ""
     """Why nothing real may be ordered by it; empty where it may."""
+
+    beliefs: Beliefs | None = None
+    """Only in an analyzer's answer, where it knows more than one direction with one confidence."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,6 +110,17 @@ class Ticker:
 
 
 @dataclass(frozen=True, slots=True)
+class Candle:
+    """One minute of a pair's trading; `at` is its beginning."""
+
+    at: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     free: Decimal
     used: Decimal
@@ -221,6 +232,11 @@ class Venue(Protocol):
 
     def depth(self, pair: Pair, max_age: float = 0) -> Depth:
         """The book, 50 levels a side where the venue has them; `max_age` as in `ticker`."""
+        ...
+
+    def candles(self, pair: Pair, since: datetime, minutes: int) -> Sequence[Candle]:
+        """One-minute candles that begin in [since, since + minutes), oldest first; minutes without a trade may have
+        none, and a venue may have forgotten what is long ago."""
         ...
 
     def fees(self, pair: Pair) -> Fees: ...

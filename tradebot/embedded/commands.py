@@ -114,7 +114,7 @@ def _side_by_side() -> list[str]:
     """All tests on all processors: they wait for servers more than they reckon, so two are the least."""
     # Named here and not among pytest's options: a process of pytest-xdist reads those after Django's settings.
     os.environ["PYTEST_PLUGINS"] = "tests.side_by_side"
-    return ["-n", str(max(2, min(4, len(os.sched_getaffinity(0))))), "--dist", "loadfile"]
+    return ["-n", str(max(2, min(4, len(os.sched_getaffinity(0))))), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def bench(display: Display, parts: list[str]) -> int:

@@ -223,8 +223,13 @@ class Stack:
     def _choose_programs(self) -> list[Program]:
         if not self.choice.programs:
             return []
-        from workers.topology import WORKERS
+        from workers.topology import workers_here
 
+        away = [queue.strip() for queue in os.environ.get("QUEUES_ELSEWHERE", "").split(",") if queue.strip()]
+        try:
+            groups = workers_here(away)
+        except ValueError as error:
+            raise StackError(f"QUEUES_ELSEWHERE: {error}") from None
         numbers = [int(url.rpartition(":")[2]) for url in (self.addresses.web, self.addresses.flower)]
         return our_programs(
             web=numbers[0],
@@ -232,7 +237,7 @@ class Stack:
             paper=self.ports["paper_exchange"],
             var=self.layout.var,
             secrets=self.secrets,
-            workers=WORKERS,
+            workers=groups,
         )
 
     def _wipe_metrics(self) -> None:

@@ -63,15 +63,15 @@ def _said(signal: Signal) -> str:
 
 def _decisions(signal: Signal) -> tuple[DecisionTold, ...]:
     matches = Match.objects.filter(signal_id=signal.pk).select_related("strategy").order_by("strategy__name")
-    return tuple(_decision(match, str(signal.pk)) for match in matches)
+    return tuple(_decision(match, signal) for match in matches)
 
 
-def _decision(match: Match, signal_id: str) -> DecisionTold:
+def _decision(match: Match, signal: Signal) -> DecisionTold:
     name = match.strategy.name
     if not match.matched:
         return DecisionTold(name, False, match.reason, match.detail)
     commands = list(
-        Command.objects.filter(signal_id=signal_id, strategy_id=str(match.strategy_id)).order_by("created_at")
+        Command.objects.filter(signal_id=str(signal.pk), strategy_id=str(match.strategy_id)).order_by("created_at")
     )
     orders = Order.objects.filter(command__in=commands).order_by("created_at", "attempt")
     newest = {order.command_id: order for order in orders}
@@ -82,6 +82,7 @@ def _decision(match: Match, signal_id: str) -> DecisionTold:
         refused.code if refused else "",
         refused.reason if refused else "",
         tuple(map(_order, newest.values())),
+        signal.shadow,
     )
 
 

@@ -42,13 +42,14 @@ class OrderTold:
 
 @dataclass(frozen=True, slots=True)
 class DecisionTold:
-    """What one strategy made of a signal: no match (why), denied (why), or orders."""
+    """What one strategy made of a signal: no match (why), denied (why), only a shadow (why), or orders."""
 
     strategy: str
     matched: bool
     code: str = ""
     reason: str = ""
     orders: tuple[OrderTold, ...] = ()
+    shadow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,8 @@ def _decided(decision: DecisionTold) -> list[tuple[str, str, str]]:
     if decision.orders:
         return [(decision.strategy, _order(order), _fill(order)) for order in decision.orders]
     if not decision.code:
-        return [(decision.strategy, "none", "not decided yet")]
+        waits = f"only a shadow: {shortened(decision.shadow, 120)}" if decision.shadow else "not decided yet"
+        return [(decision.strategy, "none", waits)]
     return [(decision.strategy, "denied", _because(decision.code, decision.reason))]
 
 

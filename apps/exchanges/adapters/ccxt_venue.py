@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -24,6 +24,7 @@ from apps.exchanges.selectors import VenueInfo
 from tradebot.contracts.errors import NotConfigured, VenueError, VenueRejected
 from tradebot.contracts.ports import (
     Balance,
+    Candle,
     Depth,
     Features,
     Fees,
@@ -113,6 +114,12 @@ class CcxtVenue:
 
     def _depth(self, pair: Pair) -> Depth:
         return told.depth(self._read("fetch_order_book", str(pair), DEPTH_LEVELS), pair)
+
+    def candles(self, pair: Pair, since: datetime, minutes: int) -> Sequence[Candle]:
+        rows = self._read("fetch_ohlcv", str(pair), "1m", milliseconds(since), minutes)
+        found = self._reading(lambda: [told.candle(row) for row in rows])
+        end = since + timedelta(minutes=minutes)
+        return sorted((each for each in found if since <= each.at < end), key=lambda each: each.at)
 
     def fees(self, pair: Pair) -> Fees:
         """What this account pays at present; asked anew each time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -11,8 +12,11 @@ from redis.exceptions import RedisError
 
 from apps.exchanges.adapters.budget import DOWN_MS, Gate
 from apps.exchanges.domain.wire import (
+    MARK_SECONDS,
+    MARKS,
     SNAPSHOT_MS,
     depth_key,
+    mark_keys,
     pack_depth,
     pack_ticker,
     read_depth,
@@ -25,6 +29,8 @@ from tradebot.contracts.values import Pair
 
 Told = TypeVar("Told", Ticker, Depth)
 log = structlog.get_logger(__name__)
+_marked: dict[str, str] = {}
+"""The last mark that this process set for each ticker."""
 
 
 def put_ticker(venue: str, ticker: Ticker) -> None:
@@ -33,8 +39,28 @@ def put_ticker(venue: str, ticker: Ticker) -> None:
 
 
 def put_tickers(venue: str, tickers: Iterable[Ticker]) -> None:
-    """As put_ticker, in one round trip."""
-    _put({ticker_key(venue, str(ticker.pair)): pack_ticker(ticker) for ticker in tickers})
+    """As put_ticker, in one round trip. The first price of each five minutes is remembered for an hour."""
+    told = {ticker_key(venue, str(ticker.pair)): ticker for ticker in tickers}
+    _put({key: pack_ticker(ticker) for key, ticker in told.items()}, _marks(venue, told))
+
+
+def _marks(venue: str, told: dict[str, Ticker]) -> dict[str, bytes]:
+    now = datetime.now(UTC)
+    found: dict[str, bytes] = {}
+    for key, ticker in told.items():
+        (mark,) = mark_keys(venue, str(ticker.pair), now, 1)
+        if _marked.get(key) != mark:
+            _marked[key] = mark
+            found[mark] = f"{ticker.last:f}".encode("ascii")
+    return found
+
+
+def forget_marks(venue: str, pair: Pair) -> None:
+    """Drop what is remembered of a market's last hour: a price that was set by hand is no rise."""
+    try:
+        valkey.client().delete(*mark_keys(venue, str(pair), datetime.now(UTC)))
+    except RedisError as error:
+        log.info("snapshots.without_valkey", error=type(error).__name__)
 
 
 def put_depth(venue: str, depth: Depth) -> None:
@@ -47,11 +73,13 @@ def put_depths(venue: str, depths: Iterable[Depth]) -> None:
     _put({depth_key(venue, str(depth.pair)): pack_depth(depth) for depth in depths})
 
 
-def _put(values: dict[str, bytes]) -> None:
+def _put(values: dict[str, bytes], marks: dict[str, bytes] | None = None) -> None:
     try:
         with valkey.client().pipeline(transaction=False) as pipe:
             for key, value in values.items():
                 pipe.set(key, value, px=SNAPSHOT_MS)
+            for key, value in (marks or {}).items():
+                pipe.set(key, value, nx=True, ex=MARKS * MARK_SECONDS)
             pipe.execute()
     except RedisError as error:
         log.info("snapshots.without_valkey", error=type(error).__name__)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.contracts.errors import VenueUnavailable
-from tradebot.contracts.ports import Depth, Level, Ticker, VenueFill, VenueOrder
+from tradebot.contracts.ports import Candle, Depth, Level, Ticker, VenueFill, VenueOrder
 from tradebot.contracts.values import ZERO, Action, Pair
 
 _STATUS = {
@@ -42,6 +42,12 @@ def _price(said: Any) -> Decimal:
     except ArithmeticError:
         return ZERO
     return price if price.is_finite() else ZERO
+
+
+def candle(told: Sequence[Any]) -> Candle:
+    """One row of ccxt's fetch_ohlcv."""
+    at, first, high, low, last = told[:5]
+    return Candle(moment(at), *(decimal(price) for price in (first, high, low, last)))
 
 
 def depth(told: Any, pair: Pair) -> Depth:

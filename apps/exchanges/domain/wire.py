@@ -15,6 +15,11 @@ from tradebot.contracts.values import Pair
 SNAPSHOT_MS = 2_000
 """How old a shared price or book may be; then it is gone."""
 
+MARK_SECONDS = 300
+"""How far apart the prices are that are remembered for an hour."""
+
+MARKS = 13
+
 T = TypeVar("T")
 
 
@@ -37,6 +42,21 @@ def ticker_key(venue: str, pair: str) -> str:
 
 def depth_key(venue: str, pair: str) -> str:
     return f"tradebot:depth:{venue}:{pair}"
+
+
+def mark_keys(venue: str, pair: str, at: datetime, count: int = MARKS) -> list[str]:
+    """Where the last `count` remembered prices up to `at` lie, the newest first."""
+    newest = int(at.timestamp()) // MARK_SECONDS
+    return [f"tradebot:price:{venue}:{pair}:{newest - back}" for back in range(count)]
+
+
+def read_price(raw: bytes | None) -> Decimal | None:
+    """A remembered price; None where there is none, or no price."""
+    try:
+        price = Decimal(raw.decode("ascii")) if raw else None
+    except (ArithmeticError, UnicodeDecodeError):
+        return None
+    return price if price is not None and price.is_finite() and price > 0 else None
 
 
 def health_key(venue: str) -> str:

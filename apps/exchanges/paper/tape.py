@@ -82,8 +82,10 @@ class Tape:
     def _current(self, symbol: str, price: Decimal, at: int) -> Candle:
         candles = self._candles.setdefault(symbol, deque(maxlen=DAY_MINUTES))
         start = at - at % MINUTE
+        opened = candles[-1].close if candles else price
+        while candles and candles[-1].at > start:
+            candles.pop()  # the operator has put the clock back: what comes now is the last that happened
         if not candles or candles[-1].at < start:
-            opened = candles[-1].close if candles else price
             candles.append(Candle(start, opened, max(opened, price), min(opened, price), price))
         return candles[-1]
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from apps.signals.adapters.answers import failed, verdict
+from apps.signals.adapters.answers import advisory, failed, verdict
 from apps.signals.domain.verdict import Verdict
+from apps.signals.domain.weights import Weights
 from tradebot.contracts.messages import AnalysisSignal, Features
 from tradebot.contracts.ports import AnalyzerPlugin
 
@@ -22,6 +23,9 @@ SECONDS_A_POST = 0.2
 
 Task = tuple[Sequence[Features], dict[int, Verdict]]
 """Posts, and where their verdicts go, by place."""
+
+Weigh = Callable[[], Weights]
+"""What the votes weigh now; asked once a batch."""
 
 
 class Seat:
@@ -114,20 +118,26 @@ class Work:
 
 
 class Panel:
-    """All analyzers of this process. `judge` is called from one thread at a time."""
+    """All analyzers of this process. `judge` is called from one thread at a time.
 
-    def __init__(self, plugins: Sequence[AnalyzerPlugin], seconds: float = SECONDS) -> None:
+    `seconds`: how long each may take, those that name more themselves (`seconds`) that much.
+    """
+
+    def __init__(self, plugins: Sequence[AnalyzerPlugin], seconds: float = SECONDS, weigh: Weigh = Weights) -> None:
         self._seats = [Seat(plugin) for plugin in plugins]
-        self._seconds = seconds
+        self._seconds = [max(seconds, float(getattr(plugin, "seconds", 0.0))) for plugin in plugins]
+        self._needed = sum(not advisory(plugin) for plugin in plugins)
+        self._weigh = weigh
 
     @property
     def quorum(self) -> int:
-        """How many must answer: more than half."""
-        return len(self._seats) // 2 + 1
+        """How many must answer: more than half of those that are more than advisory."""
+        return self._needed // 2 + 1
 
     def judge(self, batch: Sequence[Features]) -> list[list[Verdict]]:
-        """For each post the verdict of every analyzer, failed ones with their reason."""
+        """For each post the verdict of every analyzer with what it weighs, failed ones with their reason."""
         waiting = [seat.start(batch) for seat in self._seats]
-        deadline = time.monotonic() + self._seconds + SECONDS_A_POST * len(batch)
-        columns = [wait(deadline) for wait in waiting]
-        return [[column[at] for column in columns] for at in range(len(batch))]
+        start, weights = time.monotonic() + SECONDS_A_POST * len(batch), self._weigh()
+        # The last one first: when it has answered the others mostly have, and need no waking of this thread each.
+        columns = [wait(start + seconds) for wait, seconds in zip(waiting[::-1], self._seconds[::-1], strict=True)]
+        return [[weights.on(column[at]) for column in columns[::-1]] for at in range(len(batch))]

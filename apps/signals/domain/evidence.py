@@ -56,7 +56,7 @@ def checked(verdict: Verdict, text: str, images: Sequence[OCRResult]) -> Verdict
 
 
 def located(evidence: Evidence, text: str, parts: Sequence[Place]) -> Evidence | None:
-    """The evidence at its place, or None where its quote is absent. A wrong span is put right."""
+    """The evidence at its place, or None where its quote is absent or read with doubt. A wrong span is put right."""
     span = _span(evidence, text)
     if span is None:
         return None
@@ -65,8 +65,10 @@ def located(evidence: Evidence, text: str, parts: Sequence[Place]) -> Evidence |
         return None
     if part is None:
         return msgspec.structs.replace(evidence, span=span, box=None)
-    box = _box(part.image, span[0] - part.start, span[1] - part.start)
-    return msgspec.structs.replace(evidence, kind=OCR_KIND, span=None, box=box)
+    line = _line(part.image, span[0] - part.start, span[1] - part.start)
+    if line is not None and line.unsure:
+        return None
+    return msgspec.structs.replace(evidence, kind=OCR_KIND, span=None, box=list(line.points) if line else None)
 
 
 def _span(evidence: Evidence, text: str) -> tuple[int, int] | None:
@@ -79,8 +81,8 @@ def _span(evidence: Evidence, text: str) -> tuple[int, int] | None:
     return (start, start + len(quote)) if start >= 0 else None
 
 
-def _box(image: OCRResult, start: int, end: int) -> list[tuple[float, float]] | None:
-    """Corners of the recognised line that holds most of `image.text[start:end]`."""
+def _line(image: OCRResult, start: int, end: int) -> Box | None:
+    """The recognised line with most of `image.text[start:end]`, or the one of its lines that was read with doubt."""
     best, covered, cursor = None, 0, 0
     for box in image.boxes:
         begin = image.text.find(box.text, cursor)
@@ -88,10 +90,8 @@ def _box(image: OCRResult, start: int, end: int) -> list[tuple[float, float]] | 
             continue
         cursor = begin + len(box.text)
         overlap = min(end, cursor) - max(start, begin)
+        if overlap > 0 and box.unsure:
+            return box
         if overlap > covered:
             best, covered = box, overlap
-    return _corners(best)
-
-
-def _corners(box: Box | None) -> list[tuple[float, float]] | None:
-    return list(box.points) if box else None
+    return best

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from apps.sources.adapters.sniffing import other, sniff
 from tradebot.contracts.errors import PermanentError
 
 PIXEL_LIMIT = 40_000_000
 SIDE_LIMIT = 30_000
+FRAME_LIMIT = 1_000
+_MOST = f"the {PIXEL_LIMIT // 1_000_000} million, {SIDE_LIMIT} a side, that are read"
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
-_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError)
+_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +36,30 @@ class Picture:
         return int(self.pixels.shape[0])
 
 
-def sniff(data: bytes) -> str | None:
-    """Content type by the first bytes, for the four kinds that are read; None for anything else."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return None
-
-
 def decode(data: bytes) -> Picture:
     """Decode the first frame. Raises PermanentError for anything but a sound PNG, JPEG, GIF or WebP within limits."""
     content_type = sniff(data)
     if content_type is None:
-        raise PermanentError("is no PNG, JPEG, GIF or WebP picture")
+        raise PermanentError(f"is {other(data)}; only PNG, JPEG, GIF and WebP pictures are read")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_size(image.width, image.height)
+            _check_frames(getattr(image, "n_frames", 1))
             return Picture(_pixels(image), content_type)
+    except Image.DecompressionBombError:
+        raise PermanentError(f"has more pixels than {_MOST}") from None
     except _DECODER_ERRORS as error:
-        raise PermanentError(f"is a broken picture ({type(error).__name__})") from None
+        raise PermanentError(f"is a broken picture or cut short ({type(error).__name__})") from None
 
 
 def _check_size(width: int, height: int) -> None:
     if width * height > PIXEL_LIMIT or max(width, height) > SIDE_LIMIT:
-        raise PermanentError(f"has {width} x {height} pixels; at most {PIXEL_LIMIT // 1_000_000} million are read")
+        raise PermanentError(f"has {width} x {height} pixels, more than {_MOST}")
+
+
+def _check_frames(count: int) -> None:
+    if count > FRAME_LIMIT:
+        raise PermanentError(f"has {count} frames; at most {FRAME_LIMIT} are taken, of which the first is read")
 
 
 def _pixels(image: Image.Image) -> Any:

@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -16,8 +15,8 @@ from django.core.files.storage import default_storage
 
 from apps.sources import selectors
 from apps.sources.adapters.guarded import BYTE_LIMIT, GuardedClient
-from apps.sources.adapters.images import Picture, decode, sniff
-from apps.sources.domain.picture import MEDIA_ID, MEDIA_PREFIX, StoredMedia
+from apps.sources.adapters.sniffing import other, sniff
+from apps.sources.domain.picture import MEDIA_ID, MEDIA_PREFIX, Seen, StoredMedia
 from tradebot.contracts.errors import InvalidField, PermanentError, TradebotError, TransientError
 
 SOURCE_HOSTS = {
@@ -28,14 +27,6 @@ SOURCE_HOSTS = {
 not here have the hosts of their own settings (`media_hosts`), or any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A picture that is stored and decoded."""
-
-    media: StoredMedia
-    picture: Picture
-
-
 def fetch(url: str, client: GuardedClient) -> bytes:
     """Bytes at `url`: http, https, or `media:<sha256>` for a picture that is stored. Raises PermanentError
     (UnsafeAddress among them) or TransientError; the text says what is wrong."""
@@ -43,12 +34,20 @@ def fetch(url: str, client: GuardedClient) -> bytes:
     return _stored_bytes(stored.group(1)) if stored else client.get(url).body
 
 
-def keep(data: bytes) -> Loaded:
-    """Decode a picture and keep its bytes. Raises PermanentError, and keeps nothing, when it is no sound picture."""
-    picture = decode(data)
+def keep(data: bytes, seen: Seen) -> StoredMedia:
+    """Keep the bytes of a picture that was decoded and found sound."""
     digest = hashlib.sha256(data).hexdigest()
-    path = _keep(digest, data)
-    return Loaded(StoredMedia(digest, picture.content_type, picture.width, picture.height, len(data), path), picture)
+    return StoredMedia(digest, seen.content_type, seen.width, seen.height, len(data), _keep(digest, data))
+
+
+def keep_unread(data: bytes) -> str:
+    """Keep the bytes of what begins like a picture, and return the `media:<sha256>` by which a post may name it; if it
+    is sound the ocr stage finds out. Raises PermanentError, and keeps nothing, when it is no picture."""
+    if sniff(data) is None:
+        raise PermanentError(f"is {other(data)}; only PNG, JPEG, GIF and WebP pictures are read")
+    digest = hashlib.sha256(data).hexdigest()
+    _keep(digest, data)
+    return MEDIA_PREFIX + digest
 
 
 def media_client(hosts: Collection[str] = ()) -> GuardedClient:
@@ -89,11 +88,10 @@ def import_media(path: Path) -> str:
         raise InvalidField("media_urls", f"{path.name} can't be read: {error.strerror}") from None
     if len(data) > BYTE_LIMIT:
         raise InvalidField("media_urls", f"{path.name} is larger than {BYTE_LIMIT} bytes")
-    if sniff(data) is None:
-        raise InvalidField("media_urls", f"{path.name} is no PNG, JPEG, GIF or WebP picture")
-    digest = hashlib.sha256(data).hexdigest()
-    _keep(digest, data)
-    return MEDIA_PREFIX + digest
+    try:
+        return keep_unread(data)
+    except PermanentError as error:
+        raise InvalidField("media_urls", f"{path.name} {error}") from None
 
 
 def _read_file(path: Path) -> bytes:

@@ -27,6 +27,12 @@ _BLOCK = frozenset({
     "section", "table", "tbody", "tr", "ul",
 })  # fmt: skip
 _SILENT = frozenset({"head", "math", "noscript", "object", "script", "style", "svg", "template", "title"})
+# What a style says of text that no reader sees: words for machines only.
+_UNSEEN = re.compile(
+    r"(?<![\w-])(?:display:none|visibility:(?:hidden|collapse)|color:transparent|(?:left|right|top|text-indent):-\d{3,}"
+    r"|opacity:0?(?:\.0+)?(?=[;!]|$)|font-size:0?(?:\.0+)?(?:[a-z]+|%)?(?=[;!]|$))"
+)
+_IN_STYLES = re.compile(r"\s+|/\*.*?\*/", re.DOTALL)
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
@@ -96,12 +102,19 @@ def _collect(root: Any, pieces: list[str]) -> None:
 
 
 def _open(node: Any, pieces: list[str]) -> Any:
-    if node.tag in _SILENT:
+    if node.tag in _SILENT or _unseen(node):
         return node
     if node.tag in _BLOCK:
         pieces.append("\n")
     pieces.append(node.text or "")
     return None
+
+
+def _unseen(node: Any) -> bool:
+    if "hidden" in node.attrib:
+        return True
+    style = node.get("style")
+    return bool(style) and bool(_UNSEEN.search(_IN_STYLES.sub("", style.lower())))
 
 
 def _close(node: Any, silent: Any, pieces: list[str]) -> Any:

@@ -38,6 +38,19 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of a picture's bytes. Without a `content_type` they are no sound picture; `error` says what is wrong,
+    sizes are in pixels, `seconds` is what it took."""
+
+    content_type: str = ""
+    width: int = 0
+    height: int = 0
+    reading: Reading = field(default_factory=Reading)
+    error: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRead:
     """The outcome for the picture at `index` of a post; `error` says why it could not be read."""
 

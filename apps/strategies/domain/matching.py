@@ -31,6 +31,7 @@ class Reason(StrEnum):
     TIME_WINDOW = "time_window"
     AGE = "age"
     COOLDOWN = "cooldown"
+    STORY = "story"
 
 
 @dataclass(frozen=True, slots=True)

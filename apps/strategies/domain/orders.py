@@ -9,7 +9,7 @@ from apps.strategies.domain.matching import ActiveStrategy, Matched, PostView
 from apps.strategies.domain.spec import Terms
 from tradebot.contracts.ids import stable_id
 from tradebot.contracts.messages import AnalysisSignal, Condition, TradeCommand
-from tradebot.contracts.values import Action, AmountType, ConditionKind, Pair
+from tradebot.contracts.values import Action, AmountType, ConditionKind, Mode, Pair
 
 
 def command(
@@ -22,7 +22,7 @@ def command(
     price: Decimal | None = None,
 ) -> TradeCommand:
     """Trade `coin`, which costs `price` now if that is known, as the strategy says. It expires `max_signal_age` after
-    the post's own time."""
+    the post's own time. By a signal that is only a shadow nothing real is ordered."""
     return TradeCommand(
         id=str(stable_id("command", strategy.id, signal.signal_id, matched.leg)),
         root_id=signal.root_id,
@@ -41,7 +41,7 @@ def command(
         leg=matched.leg,
         expires_at=_expires_at(strategy, post),
         exchange=matched.account.venue,
-        mode=strategy.spec.mode,
+        mode=Mode.SHADOW if signal.shadow else strategy.spec.mode,
         venues=list(matched.venues),
         signal_price=price,
     )
@@ -59,7 +59,8 @@ def sentence(signal: AnalysisSignal, order: TradeCommand) -> str:
         share = f"{order.amount.normalize():f} % of the bot's {base}"
     told = "".join(f", {term.kind} {term.value}" for term in order.conditions)
     source = ", ".join(signal.sources[:2])
-    return f"{signal.type} {signal.confidence:.2f} from {source}: {order.action} {order.pair} {share}{told}"
+    shadow = f"; only a shadow: {signal.shadow}" if signal.shadow else ""
+    return f"{signal.type} {signal.confidence:.2f} from {source}: {order.action} {order.pair} {share}{told}{shadow}"
 
 
 def _conditions(terms: Terms) -> list[Condition]:

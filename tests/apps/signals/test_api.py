@@ -57,6 +57,10 @@ def test_the_example_of_the_design_page(client: APIClient) -> None:
                 "coins": ["BTC"],
                 "event": "endorsement",
                 "evidence": signal.evidence,
+                "mood": "",
+                "call": None,
+                "cluster_id": None,
+                "shadow": "",
             }
         ],
         "next": None,

@@ -44,6 +44,16 @@ def test_a_post_is_judged_with_the_words_that_carry_it() -> None:
 
 
 @pytest.mark.usefixtures("coins")
+def test_a_call_is_shown_with_its_numbers_its_mood_and_its_story() -> None:
+    (judged,) = told("judge", "$PEPE long, entry 10 to 12, stop 9, targets 15 and 20. Buy now")
+    assert judged["call"] == {"side": "long", "entry": ["10", "12"], "stop": "9", "targets": ["15", "20"]}
+    assert judged["mood"] == "instruction"
+    assert (judged["story"]["cluster_id"], judged["story"]["joined"]) == (None, False)
+    assert judged["story"]["manipulation"] == {"score": 0.0, "reasons": []}
+    assert judged["shadow"] == ""
+
+
+@pytest.mark.usefixtures("coins")
 def test_words_in_a_picture_are_found_at_their_place(screenshot: Path) -> None:
     (judged,) = told("judge", "look at this", "--image", str(screenshot))
     assert (judged["type"], judged["coins"]) == ("bullish", ["BTC"])
@@ -60,6 +70,8 @@ def test_a_picture_is_read_with_its_boxes(screenshot: Path) -> None:
     (read,) = told("read", str(screenshot))
     assert "BTC" in read["text"]
     assert (read["language"], read["error"]) == ("en", "")
+    assert read["engine"].startswith("pp-ocrv6")
+    assert not any(box["unsure"] for box in read["boxes"])
     assert read["confidence"] > 0.8
     assert all(len(box["points"]) == 4 for box in read["boxes"])
 
@@ -72,7 +84,7 @@ def test_what_is_no_picture_is_named_and_the_others_are_read(screenshot: Path, t
         call_command("read", str(drawing), str(screenshot), "--json", stdout=out)
     assert failed.value.returncode == 3
     bad, good = map(json.loads, out.getvalue().splitlines())
-    assert "no PNG" in bad["error"]
+    assert "an SVG drawing; only PNG" in bad["error"]
     assert "BTC" in good["text"]
 
 

@@ -17,10 +17,12 @@ from apps.signals.domain.ensemble import combine
 from apps.signals.models import Analysis, Signal
 from tests.apps.signals.conftest import recorded
 from tests.factories import clean_post, ocr_result
+from tradebot import sql
 from tradebot.contracts.errors import TransientError
 from tradebot.contracts.messages import AnalysisSignal, Box, CleanPost
 from tradebot.contracts.values import Direction
 from workers import analyze as stage
+from workers import judging
 from workers.analyze import analyze
 from workers.features import features, features_of_images
 
@@ -68,7 +70,7 @@ def test_a_vague_post_is_not_tradable(text: str) -> None:
 def test_a_post_about_no_coin_leaves_analyses_and_no_signal() -> None:
     post = recorded("Good morning everybody, what a lovely day for a walk")
     assert judged(post) == []
-    assert {row.analyzer for row in Analysis.objects.filter(post_id=post.post_id)} == {"rules", "minilm"}
+    assert {row.analyzer for row in Analysis.objects.filter(post_id=post.post_id)} == {"rules", "minilm", "ngrams"}
 
 
 def test_messages_keep_the_thread_of_the_post() -> None:
@@ -171,12 +173,18 @@ def test_a_batch_costs_a_few_statements_whatever_its_size() -> None:
     assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) <= 7
 
 
-def test_judging_a_batch_is_one_reading_and_one_writing_statement() -> None:
+def test_judging_a_batch_is_one_look_at_posts_one_at_stories_and_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged(recorded("Binance will list DOGE"))  # this process has read what it keeps
     made = features([recorded(f"Binance will list PEPE in pool number {number}") for number in range(20)])
+    looks: list[int] = []
+    together = sql.together
+    monkeypatch.setattr(sql, "together", lambda *asked: looks.append(len(asked)) or together(*asked))
     with CaptureQueriesContext(connection) as queries:
         assert len(analyze(made)) == 20
-    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "WITH"]
-    assert Analysis.objects.count() == 40
+    said = [query["sql"].split()[0] for query in queries]
+    assert [verb for verb in said if verb not in ("SAVEPOINT", "RELEASE")] == ["SELECT", "WITH"]
+    assert looks == [3]
+    assert Analysis.objects.values("post").distinct().count() == 21
 
 
 def test_what_is_sent_first_is_what_is_stored() -> None:
@@ -203,7 +211,7 @@ def test_a_private_post_makes_a_private_signal(alice: User, bob: User) -> None:
 
 
 def test_progress_counts_what_is_judged_and_what_waits() -> None:
-    posts = [recorded("Binance will list PEPE"), recorded("Good morning"), recorded("BTC trades at 30,000 all day")]
+    posts = [recorded("Binance will list PEPE"), recorded("Good morning"), recorded("Is BTC up or down?")]
     judged(*posts)
     ids = [UUID(post.post_id) for post in posts]
     assert selectors.progress(ids) == selectors.Progress(analysed=3, signals=1, undispatched=1)
@@ -260,7 +268,7 @@ def test_two_workers_that_judge_a_post_at_once_agree_on_the_first_verdict(monkey
     (first,) = analyze([feature])
     monkeypatch.setattr(selectors, "standings", lambda ids: unjudged)
     monkeypatch.setattr(
-        stage, "combine", lambda verdicts, quorum: replace(combine(verdicts, quorum), direction=Direction.BEARISH)
+        judging, "combine", lambda verdicts, quorum: replace(combine(verdicts, quorum), direction=Direction.BEARISH)
     )
 
     (second,) = analyze([feature])

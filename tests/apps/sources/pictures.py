@@ -9,6 +9,11 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from apps.sources.domain.picture import Seen
+
+PLAIN = Seen("image/png", 20, 10)
+"""What is found out about `plain()`."""
+
 
 def screenshot(lines: Sequence[str], *, dark: bool = False, kind: str = "PNG") -> bytes:
     """Lines of text on a plain ground, as in a screenshot of a post."""

@@ -21,7 +21,7 @@ from apps.sources import services
 from apps.sources.adapters import media
 from apps.sources.adapters.guarded import GuardedClient
 from apps.sources.models import Media
-from tests.apps.sources.pictures import plain
+from tests.apps.sources.pictures import PLAIN, plain
 from tradebot import storages
 from tradebot.contracts.errors import PermanentError, TransientError
 
@@ -68,7 +68,7 @@ def names(bucket: Any) -> list[str]:
 
 
 def test_a_picture_is_kept_in_the_bucket_and_found_by_its_digest(bucket: Any) -> None:
-    kept = media.keep(plain()).media
+    kept = media.keep(plain(), PLAIN)
 
     assert names(bucket) == [f"media/{kept.path}"]
     assert media.fetch(f"media:{kept.sha256}", GuardedClient()) == plain()
@@ -76,7 +76,7 @@ def test_a_picture_is_kept_in_the_bucket_and_found_by_its_digest(bucket: Any) ->
 
 def test_many_workers_with_the_same_picture_keep_one_object(bucket: Any) -> None:
     with ThreadPoolExecutor(8) as pool:
-        digests = {loaded.media.sha256 for loaded in pool.map(lambda _: media.keep(plain()), range(16))}
+        digests = {kept.sha256 for kept in pool.map(lambda _: media.keep(plain(), PLAIN), range(16))}
 
     assert len(digests) == len(names(bucket)) == 1
 
@@ -88,7 +88,7 @@ def test_a_picture_that_is_not_there_is_said_to_be_missing(bucket: Any) -> None:
 
 @pytest.mark.django_db
 def test_the_admin_shows_it(bucket: Any, client: Client) -> None:
-    kept = media.keep(plain()).media
+    kept = media.keep(plain(), PLAIN)
     services.Media.objects.create(sha256=kept.sha256, content_type=kept.content_type, path=kept.path)
     client.force_login(get_user_model().objects.create_superuser("boss@sample.example", password="sample"))
 
@@ -106,7 +106,7 @@ def test_a_store_that_is_away_is_tried_again_and_tells_no_key(
     settings.STORAGES = storages.storages()
 
     with pytest.raises(TransientError) as caught:
-        media.keep(plain())
+        media.keep(plain(), PLAIN)
 
     assert "does not answer" in str(caught.value)
     assert not any(key in str(caught.value) for key in KEYS.values())

@@ -12,7 +12,7 @@ from apps.sources import services
 from apps.sources.adapters import media
 from apps.sources.domain.picture import ImageRead, Reading
 from apps.sources.models import Source
-from tests.apps.sources.pictures import plain
+from tests.apps.sources.pictures import PLAIN, plain
 from tests.factories import crawler_message
 from tradebot.contracts.messages import Box
 
@@ -33,7 +33,7 @@ def post() -> UUID:
     [recorded] = services.record_posts([message])
     line = Box(text="<b>line</b> in the picture", confidence=0.9, points=[(1, 2), (9, 2), (9, 8), (1, 8)])
     reading = Reading(line.text, 0.9, (line,), "sample")
-    services.record_images([ImageRead(recorded.post.id, 0, "https://a.example/1", media.keep(plain()).media, reading)])
+    services.record_images([ImageRead(recorded.post.id, 0, "https://a.example/1", media.keep(plain(), PLAIN), reading)])
     return recorded.post.id
 
 
@@ -47,7 +47,7 @@ def test_a_post_shows_its_pictures_and_where_their_lines_stand(admin: Client, po
 
 
 def test_the_stored_picture_is_served_as_what_it_is(admin: Client, post: UUID) -> None:
-    digest = media.keep(plain()).media.sha256
+    digest = media.keep(plain(), PLAIN).sha256
 
     answer = admin.get(f"/admin/sources/media/{digest}/file/")
 
@@ -57,7 +57,7 @@ def test_the_stored_picture_is_served_as_what_it_is(admin: Client, post: UUID) -
 
 
 def test_strangers_do_not_get_pictures(post: UUID) -> None:
-    digest = media.keep(plain()).media.sha256
+    digest = media.keep(plain(), PLAIN).sha256
 
     assert Client().get(f"/admin/sources/media/{digest}/file/").status_code == 302
 

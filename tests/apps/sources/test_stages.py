@@ -123,7 +123,7 @@ def test_every_picture_gives_a_result_and_failed_ones_say_why(pictures: Server, 
     assert [result.original_url for result in results] == urls
     assert [result.index for result in results] == list(range(len(urls)))
     assert results[0].text == "Sample coin listed"
-    reasons = ["404", "is no", "pixels", "larger", "broken", "port|public", "http", "storage"]
+    reasons = ["404", "web page", "pixels", "larger", "broken", "port|public", "http", "storage"]
     for result, reason in zip(results[1:], reasons, strict=True):
         assert result.error.startswith(f"media_urls[{result.index}]: ")
         assert any(part in result.error for part in reason.split("|"))

@@ -13,6 +13,7 @@ from itertools import count
 from tradebot.contracts.errors import VenueRejected, VenueUnavailable, VenueUnknown
 from tradebot.contracts.ports import (
     Balance,
+    Candle,
     Depth,
     Features,
     Fees,
@@ -107,6 +108,9 @@ class FakeVenue:
         bid, ask = self.book or (self.price, self.price)
         amount = Decimal(1000) if self.liquidity is None else self.liquidity
         return Depth(pair, (Level(bid, amount),), (Level(ask, amount),), self.clock())
+
+    def candles(self, pair: Pair, since: datetime, minutes: int) -> list[Candle]:
+        return [Candle(since, *[self.price] * 4)]
 
     def fees(self, pair: Pair) -> Fees:
         return Fees(self.fee_rate, self.fee_rate)

@@ -16,9 +16,11 @@ from apps.accounts.models import User
 from apps.signals.models import Signal
 from apps.strategies.models import Strategy
 from apps.trading import receipts
+from apps.trading.models import Command
 from apps.trading.services import Outcome
 from tests.apps.trading.conftest import Trader, make_trader
 from tests.apps.trading.stories import following, judged
+from tradebot.contracts.values import Mode
 
 TEXT = "Buying $BTC now <script>alert('owned')</script>"
 SHA256 = hashlib.sha256(TEXT.encode()).hexdigest()
@@ -63,6 +65,45 @@ def test_it_tells_the_whole_way_of_an_order(api: APIClient, bought: Outcome) -> 
     assert told["attempts"][0]["client_id"] == told["client_id"]
     assert told["fills"][0]["price"] == told["order"]["average"]
     assert {span["name"] for span in told["timeline"]} >= {"decide", "exchange"}
+
+
+def test_the_words_of_a_picture_that_decided_are_shown_at_their_place(
+    trader: Trader, api: APIClient, signal: Signal, strategy: Strategy
+) -> None:
+    corners = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]
+    Signal.objects.update(evidence=[{"kind": "ocr", "quote": "BUY", "weight": 1.0, "model": "rules", "box": corners}])
+    bought = trader.execute(trader.command(signal_id=str(signal.pk), strategy_id=str(strategy.pk)))
+    told = api.get(f"/api/v1/orders/{bought.order_id}/receipt").json()
+    assert told["signal"]["evidence"][0]["box"] == corners
+    assert told["images"][0]["boxes"][0]["decided"] == ["BUY"]
+    page = _page(bought)
+    assert '<polygon points="0,0 9,0 9,9 0,9" class="decided">' in page
+    assert "“BUY”" in page
+
+
+def test_words_that_decided_nothing_are_not_marked(api: APIClient, bought: Outcome) -> None:
+    told = api.get(f"/api/v1/orders/{bought.order_id}/receipt").json()
+    assert told["images"][0]["boxes"][0]["decided"] == []
+    assert 'class="decided"' not in _page(bought)
+
+
+def test_a_shadow_says_why(trader: Trader, api: APIClient, signal: Signal, strategy: Strategy) -> None:
+    Signal.objects.update(shadow="looks manipulated (0.80 of 0.6): it is worded like a pump", mood="instruction")
+    command = trader.command(signal_id=str(signal.pk), strategy_id=str(strategy.pk), mode=Mode.SHADOW)
+    outcome = trader.execute(command)
+    assert outcome.order_id is None
+    told = receipts.of_command(Command.objects.get().pk)
+    assert told is not None
+    assert told.signal is not None
+    assert (told.command["mode"], told.command["state"]) == ("shadow", "SHADOWED")
+    assert told.signal["shadow"].startswith("looks manipulated")
+
+
+def _page(bought: Outcome) -> str:
+    client = Client()
+    client.force_login(User.objects.create_superuser(username="operator"))
+    address = reverse("admin:trading_order_receipt", args=[bought.order_id])
+    return client.get(address).content.decode()
 
 
 def test_a_worse_fill_shows_as_slippage(trader: Trader, api: APIClient) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.accounts import services
 from apps.accounts.models import User
 from apps.signals.models import Signal
+from apps.signals.models_accuracy import AccuracyScore, Demotion, SignalAccuracy
 from apps.sources.models import Post
 from apps.strategies.models import Strategy, StrategyVersion
 from apps.trading.models import Alert, Command, Order, Position
@@ -38,6 +39,7 @@ def belongings(user: User) -> dict[str, str]:
     alert = Alert.objects.create(
         kind="orphan", key="V1", credential=credential, user=user, pair="BTC/USDT", message="synthetic", raised_at=now
     )
+    _accuracy(signal)
     return {name: str(row.pk) for name, row in {**rows, "positions": position, "alerts": alert}.items()}
 
 
@@ -53,3 +55,21 @@ def _order(user: User, credential: uuid.UUID, strategy: uuid.UUID, signal: uuid.
         id=uuid.uuid4(), command=command, attempt=1, client_id=uuid.uuid4().hex, side="buy", type="market",
         amount=Decimal(1), sequence=1, created_at=now, updated_at=now, **shared,
     )  # fmt: skip
+
+
+def _accuracy(signal: Signal) -> None:
+    """Figures of all, of two analyzers and of an author who was wrong too often."""
+    groups = (
+        ("all", "", 170),
+        ("analyzer", "rules", 190),
+        ("analyzer", "minilm", 150),
+        ("author", "twitter:wrong", 60),
+    )
+    for kind, name, hits in groups:
+        for horizon in (60, 240, 1440):
+            AccuracyScore.objects.create(
+                kind=kind, name=name, horizon=horizon, calls=300, hits=hits + horizon // 60, flat=20,
+                momentum_calls=280, momentum_hits=145, up_hits=160,
+            )  # fmt: skip
+    SignalAccuracy.objects.create(signal=signal, coin="BTC", horizon=60, at=signal.timestamp)
+    Demotion.objects.create(source="twitter:wrong", reason="right in 64 of 300 calls after 4h")

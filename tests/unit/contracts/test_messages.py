@@ -28,7 +28,16 @@ def test_an_old_body_still_loads_and_means_the_same(path: Path) -> None:
 
     written = json.loads(json.dumps(to_wire(from_wire(_kind(path), golden))))
 
-    assert {name: written[name] for name in golden} == golden
+    assert _said(golden, written) == golden
+
+
+def _said(golden: Any, written: Any) -> Any:
+    """`written` without what the golden body does not name: fields that came later, at any depth."""
+    if isinstance(golden, dict):
+        return {name: _said(part, written[name]) for name, part in golden.items()}
+    if isinstance(golden, list):
+        return [_said(*pair) for pair in zip(golden, written, strict=True)]
+    return written
 
 
 def test_every_public_message_has_a_golden_body() -> None:

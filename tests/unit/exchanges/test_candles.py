@@ -63,6 +63,14 @@ def test_moves_are_set_in_their_order(tmp_path: Path) -> None:
     assert seen == [("BTCUSDT", Decimal(second)) for second in (5, 6, 8)]
 
 
+def test_a_clock_that_is_put_back_leaves_no_candle_of_the_future() -> None:
+    tape = Tape()
+    for minute, price in ((0, "10"), (61, "15"), (1, "11")):
+        tape.price("BTCUSDT", Decimal(price), minute * 60_000)
+    told = tape.candles("BTCUSDT", 60_000, since=0, until=10**9)
+    assert [(one.at, str(one.close)) for one in told] == [(0, "10"), (60_000, "11")]
+
+
 def test_tape_makes_wider_candles_of_minutes() -> None:
     tape = Tape()
     for minute, price in enumerate(("10", "15", "8", "9")):

@@ -12,21 +12,22 @@ import pytest
 from apps.signals.adapters import registry
 from apps.signals.adapters.answers import answer
 from apps.signals.adapters.classifier import ClassifierAnalyzer, readable
-from apps.signals.adapters.embedder import get_embedder, pack, unpack
+from apps.signals.adapters.embedder import get_embedder, pack, pack_chances, unpack
 from apps.signals.adapters.panel import Panel
 from apps.signals.adapters.registry import load_analyzers
 from apps.signals.adapters.rules import RulesAnalyzer
+from apps.signals.domain.beliefs import DIRECTIONS, WIDTH, of_row
 from tests.factories import now
 from tradebot.contracts.errors import NotConfigured
-from tradebot.contracts.messages import AnalysisSignal, Evidence, Features, OCRResult
+from tradebot.contracts.messages import AnalysisSignal, Beliefs, Evidence, Features, OCRResult
 from tradebot.contracts.ports import AnalyzerPlugin
 from tradebot.contracts.values import Direction
 
 
-def post(text: str, vector: str = "") -> Features:
+def post(text: str, vector: str = "", chances: str = "") -> Features:
     return Features(
         id="f", root_id="r", seen_at=now(), post_id="p", source="twitter", channel="", author="a", text=text,
-        language="en", timestamp=now(), vector=vector,
+        language="en", timestamp=now(), vector=vector, chances=chances,
     )  # fmt: skip
 
 
@@ -68,6 +69,24 @@ class Immeasurable(Plain):
     def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
         quote = Evidence(kind="text", quote=text, weight=float("nan"), model="1")
         return answer(self.name, Direction.BULLISH, 0.8, [quote])
+
+
+class Torn(Plain):
+    """Says one thing and believes another."""
+
+    name = "torn"
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        return answer(self.name, Direction.BULLISH, 0.8, beliefs=Beliefs(direction={"bearish": 0.9, "bullish": 0.1}))
+
+
+class Loud(Plain):
+    """Its chances are more than there are."""
+
+    name = "loud"
+
+    def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
+        return answer(self.name, Direction.BULLISH, 0.8, beliefs=Beliefs(direction={"bearish": 0.9, "bullish": 0.9}))
 
 
 class Quitter(Plain):
@@ -121,12 +140,29 @@ class TestEmbedder:
 
 
 class TestClassifier:
-    def test_the_vector_that_came_along_gives_the_same_verdict(self) -> None:
+    def test_the_chances_that_came_along_give_the_same_verdict_as_the_model(self) -> None:
         analyzer, text = ClassifierAnalyzer(), "Bitcoin is crashing hard"
-        (fast,) = analyzer.analyze_batch([post(text, pack(get_embedder().embed([text])[0]))])
-        slow = analyzer.analyze(text, [])
-        assert (fast.type, fast.evidence) == (slow.type, slow.evidence)
-        assert slow.type is Direction.BEARISH
+        with_them = post(text, chances=pack_chances(get_embedder().read([text])[1][0]))
+        without = post(text)
+        both = analyzer.analyze_batch([without, with_them])
+        assert both[0].type is both[1].type is Direction.BEARISH
+        assert both[0].confidence == pytest.approx(both[1].confidence, abs=0.01)
+        assert both[0].mood == both[1].mood
+        assert both[0].evidence[0].quote == text
+
+    @pytest.mark.parametrize(
+        "broken", ["AAAA", "***", pack_chances(np.full(WIDTH, np.nan)), pack_chances(np.ones(WIDTH))]
+    )
+    def test_broken_chances_are_refused(self, broken: str) -> None:
+        with pytest.raises(ValueError, match=r"."):
+            ClassifierAnalyzer().analyze_batch([post("Bitcoin is crashing hard", chances=broken)])
+
+    def test_the_model_gives_a_distribution_over_every_set_of_names(self) -> None:
+        (row,) = get_embedder().read(["Bitcoin ETF approved"])[1]
+        found = of_row(row.tolist())
+        assert list(found.direction) == list(DIRECTIONS)
+        assert sum(found.event.values()) == pytest.approx(1, abs=1e-3)
+        assert sum(found.mood.values()) == pytest.approx(1, abs=1e-3)
 
     def test_chinese_is_left_to_the_rules(self) -> None:
         assert ClassifierAnalyzer().analyze("以太坊合并成功，看涨", []).confidence == 0
@@ -139,7 +175,7 @@ class TestClassifier:
 class TestRegistry:
     def test_the_built_in_ones_are_there_without_installation(self) -> None:
         plugins = load_analyzers()
-        assert {plugin.name for plugin in plugins} >= {"rules", "minilm"}
+        assert {plugin.name for plugin in plugins} >= {"rules", "minilm", "ngrams"}
         assert all(isinstance(plugin, AnalyzerPlugin) for plugin in plugins)
 
     def test_weights_come_from_the_configuration(self) -> None:
@@ -147,7 +183,7 @@ class TestRegistry:
         assert plugins["rules"].weight == 0.9
 
     def test_a_disabled_one_is_left_out(self) -> None:
-        assert [plugin.name for plugin in load_analyzers({"minilm": {"enabled": False}})] == ["rules"]
+        assert [plugin.name for plugin in load_analyzers({"minilm": {"enabled": False}})] == ["rules", "ngrams"]
 
     @pytest.mark.parametrize("error", [NotConfigured("no key"), RuntimeError("bug")])
     def test_a_plugin_that_cannot_be_made_is_skipped(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -155,7 +191,8 @@ class TestRegistry:
             raise error
 
         monkeypatch.setattr(registry, "_resolve", lambda target: refuse if "Rules" in target else ClassifierAnalyzer)
-        assert [plugin.name for plugin in load_analyzers()] == ["minilm"]
+        names = [plugin.name for plugin in load_analyzers()]
+        assert names == ["minilm"] * (len(registry.BUILTIN) - 1)
 
 
 class TestPanel:
@@ -171,13 +208,18 @@ class TestPanel:
         assert [each.error for each in rows[0]] == ["", "ValueError: indigestible"]
         assert [each.error for each in rows[1]] == ["", ""]
 
-    def test_a_batch_with_one_broken_vector_is_judged_one_by_one(self) -> None:
-        rows = Panel([ClassifierAnalyzer()]).judge([post("Bitcoin is crashing hard", "broken"), post("gm")])
+    def test_a_batch_with_one_broken_body_is_judged_one_by_one(self) -> None:
+        rows = Panel([ClassifierAnalyzer()]).judge([post("Bitcoin is crashing hard", chances="broken"), post("gm")])
         assert [row[0].error for row in rows] == ["", ""]
 
     def test_nonsense_answers_are_refused(self) -> None:
         ((found,),) = Panel([Overconfident()]).judge([post("gm")])
         assert "not within 0..1" in found.error
+
+    @pytest.mark.parametrize(("plugin", "reason"), [(Torn(), "believes something else"), (Loud(), "not 1")])
+    def test_beliefs_that_contradict_themselves_are_refused(self, plugin: AnalyzerPlugin, reason: str) -> None:
+        ((found,),) = Panel([plugin]).judge([post("gm")])
+        assert reason in found.error
 
     def test_a_late_analyzer_is_left_out_and_gets_no_second_batch(self) -> None:
         stuck = Stuck()

@@ -1,4 +1,7 @@
-"""What the shipped weights and rules reach on the project's own posts, so that a change for the worse is seen."""
+"""What the shipped weights and rules reach on simple posts, so that a change for the worse is seen.
+
+The n-grams learn from these posts too: how well unseen posts are judged, docs/accuracy.md tells.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import pytest
 from apps.signals.adapters.answers import verdict
 from apps.signals.adapters.classifier import ClassifierAnalyzer
 from apps.signals.adapters.embedder import WEIGHTS
+from apps.signals.adapters.ngrams import NGramAnalyzer
 from apps.signals.adapters.rules import RulesAnalyzer
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.ensemble import Judgement, combine
@@ -29,7 +33,7 @@ def rows() -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def judgements(rows: list[dict[str, str]]) -> list[Judgement]:
-    plugins: list[AnalyzerPlugin] = [RulesAnalyzer(), ClassifierAnalyzer()]
+    plugins: list[AnalyzerPlugin] = [RulesAnalyzer(), ClassifierAnalyzer(), NGramAnalyzer()]
     return [combine([verdict(each, each.analyze(row["text"], [])) for each in plugins], 2) for row in rows]
 
 

@@ -19,7 +19,8 @@ SOURCES = sorted(path for room in ROOMS for path in room.rglob("*.py") if "migra
 
 SECONDS = {
     "apps/trading/selectors.py": {"acknowledged_ms"},
-    "apps/exchanges/selectors.py": {"CACHE_SECONDS", "_markets", "markets"},
+    "apps/exchanges/selectors.py": {"CACHE_SECONDS", "_markets", "markets", "_names", "Lately.rise", "_lately"},
+    "apps/trading/receipts.py": {"_corners"},
     "apps/exchanges/adapters/shared.py": {
         *("MARKETS_SECONDS", "Shared.__init__", "Prices.__init__", "Prices.get", "Prices._from_others"),
     },

@@ -41,6 +41,16 @@ def test_every_queue_is_taken_by_exactly_one_worker_group() -> None:
     assert sorted(taken) == sorted(topology.QUEUES)
 
 
+def test_a_queue_that_another_machine_takes_is_left_to_it() -> None:
+    groups = topology.workers_here(["analyze", "features"])
+
+    assert groups["pipeline"].queues == ("clean", "dispatch")
+    assert "models" not in groups
+    assert topology.workers_here([]) == topology.WORKERS
+    with pytest.raises(ValueError, match=r"'analyse' is no queue; there are .*analyze"):
+        topology.workers_here(["analyse"])
+
+
 def test_models_and_ocr_sit_on_queues_of_their_own() -> None:
     assert topology.WORKERS["ocr"].queues == ("ocr",)
     assert topology.WORKERS["models"].queues == ("features",)

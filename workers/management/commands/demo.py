@@ -12,11 +12,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
+from apps.accounts.selectors import PAPER
 from apps.exchanges.adapters import paper_admin
+from apps.exchanges.adapters.snapshots import forget_marks
 from apps.sources import selectors as sources
 from apps.sources.domain.identity import post_id
 from tradebot.contracts.errors import TradebotError
 from tradebot.contracts.messages import CrawlerMessage
+from tradebot.contracts.values import Pair
 from tradebot.env import VAR_DIR, run_file
 from workers import ingest
 from workers.demo import cast, display, reads, story
@@ -104,6 +107,8 @@ class LivePipeline:
 
     def set_price(self, pair: str, price: Decimal) -> None:
         paper_admin.set_price(pair, price)
+        # History jumps from year to year: to whoever posts next that would look like a pump.
+        forget_marks(PAPER, Pair.parse(pair))
 
     def publish(self, messages: Sequence[CrawlerMessage]) -> None:
         ingest.publish(messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from apps.signals.cluster_services import Story
 from apps.signals.domain.verdict import Verdict
-from tradebot.contracts.messages import Evidence, to_wire
+from tradebot.contracts.messages import Evidence, TradeCall, to_wire
 from workers import inspection
 from workers.inspection import Judged
 
@@ -20,7 +22,8 @@ from workers.inspection import Judged
 class Command(BaseCommand):
     help = (
         "Judge a text, and pictures with it, as the pipeline would: direction, confidence, event, coins, each "
-        "analyzer's verdict, and the words that carry it. Nothing is stored and nothing is traded. "
+        "analyzer's verdict, the words that carry it, the story it would tell and how much it looks like "
+        "manipulation. Nothing is stored and nothing is traded. "
         "Example: `manage.py judge 'BTC ETF approved' --image screenshot.png --json`. "
         "Exit codes: 0 judged; 1 a picture can't be read."
     )
@@ -47,13 +50,23 @@ def _written(judged: Judged) -> dict[str, Any]:
         "type": judgement.direction.value,
         "confidence": judgement.confidence,
         "event": judgement.event,
+        "mood": judgement.mood,
+        "call": to_wire(judgement.call) if judgement.call else None,
         "coins": list(judged.coins),
         "evidence": [to_wire(each) for each in judgement.evidence],
         "notes": list(judgement.notes),
         "versions": judgement.versions,
         "analyzers": [_verdict(each) for each in judged.verdicts],
+        "story": _story(judged.story) if judged.story else None,
+        "shadow": judged.story.shadow if judged.story else "",
         "text": judged.text,
     }
+
+
+def _story(story: Story) -> dict[str, Any]:
+    """`cluster_id`: the story that was told before, none if it would be a new one; `confidence` with its support."""
+    known = str(story.cluster_id) if story.placed.joined else None
+    return {"cluster_id": known, "confidence": story.placed.confidence, **story.facts()}
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -64,6 +77,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "type": verdict.direction.value,
         "confidence": verdict.confidence,
         "event": verdict.event,
+        "mood": verdict.mood,
         "error": verdict.error,
     }
 
@@ -71,12 +85,32 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 def _show(judged: Judged) -> None:
     console, judgement = Console(), judged.judgement
     coins = ", ".join(judged.coins) or "no coin"
-    event = f", {judgement.event}" if judgement.event else ""
-    console.print(f"{judgement.direction.value} {judgement.confidence:.2f}: {coins}{event}", style="bold", markup=False)
-    for note in judgement.notes:
-        console.print(note, markup=False)
+    told = "".join(f", {word}" for word in (judgement.event, judgement.mood) if word)
+    console.print(f"{judgement.direction.value} {judgement.confidence:.2f}: {coins}{told}", style="bold", markup=False)
+    for line in (*judgement.notes, *_call(judgement.call), *_told(judged.story)):
+        console.print(line, markup=False)
     console.print(_analyzers(judged.verdicts))
     console.print(_evidence(judgement.evidence))
+
+
+def _call(call: TradeCall | None) -> Iterator[str]:
+    if call is not None:
+        entry = " to ".join(f"{price:f}" for price in call.entry) or "the market"
+        stop = f", stop {call.stop:f}" if call.stop is not None else ""
+        targets = "".join(f", target {price:f}" for price in call.targets)
+        yield f"trade call: {call.side} at {entry}{stop}{targets}"
+
+
+def _told(story: Story | None) -> Iterator[str]:
+    if story is None:
+        return
+    if story.placed.joined:
+        voices = ", ".join(story.placed.support) or "copies only"
+        yield f"tells a known story ({voices}): confidence {story.placed.confidence:.2f} with it"
+    signs = "; ".join(story.suspicion.reasons) or "no sign"
+    yield f"manipulation {story.suspicion.score:.2f}: {signs}"
+    if story.shadow:
+        yield f"only a shadow: {story.shadow}"
 
 
 def _analyzers(verdicts: tuple[Verdict, ...]) -> Table:

@@ -55,10 +55,12 @@ def _as_table(found: Read) -> None:
     if found.error:
         console.print(f"{found.path}: {found.error}", markup=False)
         return
-    table = Table("line", "confidence", "from", "to", title=Text(str(found.path)))
+    table = Table("line", "confidence", "", "from", "to", title=Text(str(found.path)))
     for box in reading.boxes:
         (left, top), (right, bottom) = box.points[0], box.points[2]
-        table.add_row(Text(box.text), f"{box.confidence:.2f}", f"{left:.0f}, {top:.0f}", f"{right:.0f}, {bottom:.0f}")
+        unsure = "unsure" if box.unsure else ""
+        corners = (f"{left:.0f}, {top:.0f}", f"{right:.0f}, {bottom:.0f}")
+        table.add_row(Text(box.text), f"{box.confidence:.2f}", unsure, *corners)
     console.print(table)
     told = f"{len(reading.boxes)} lines, {found.language}, confidence {reading.confidence:.2f}, by {reading.engine}"
     console.print(told, markup=False)

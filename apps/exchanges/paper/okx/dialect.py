@@ -37,6 +37,8 @@ ENDPOINTS = {
     ("GET", "market/ticker"): Endpoint(market.ticker, signed=False),
     ("GET", "market/tickers"): Endpoint(market.tickers, signed=False),
     ("GET", "market/books"): Endpoint(market.books, signed=False),
+    ("GET", "market/candles"): Endpoint(market.candles, signed=False),
+    ("GET", "market/history-candles"): Endpoint(market.candles, signed=False),
     ("GET", "account/balance"): Endpoint(market.balance),
     ("GET", "account/config"): Endpoint(market.config),
     ("GET", "account/trade-fee"): Endpoint(market.trade_fee),

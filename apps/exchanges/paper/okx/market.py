@@ -6,11 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from apps.exchanges.paper.okx import shapes
+from apps.exchanges.paper.okx.errors import wrong
 from apps.exchanges.paper.okx.request import Public, Signed, spot
 from apps.exchanges.paper.trade import Listing
 
 DEEPEST = 400
 ONE = Decimal(1)
+BARS = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1H": 60, "2H": 120, "4H": 240}
+PAGE, LONGEST_PAGE = 100, 300
 
 
 def time(request: Public) -> Any:
@@ -35,6 +38,23 @@ def tickers(request: Public) -> Any:
 def books(request: Public) -> Any:
     book = request.exchange.book(request.listing.symbol)
     return [shapes.books(book, request.params.limit(1, DEEPEST, "sz"), request.exchange.now())]
+
+
+def candles(request: Public) -> Any:
+    """The newest first, of those later than `before` and earlier than `after`."""
+    params, now = request.params, request.exchange.now()
+    width = BARS.get(params.optional("bar", "1m"))
+    if width is None:
+        raise wrong("bar")
+    after, before = params.integer("after"), params.integer("before")
+    found = request.exchange.tape.candles(
+        request.listing.symbol,
+        width * 60_000,
+        since=0 if before is None else before + 1,
+        until=now if after is None else after - 1,
+    )
+    newest = found[: -params.limit(PAGE, LONGEST_PAGE) - 1 : -1]
+    return [shapes.candle(one, ended=one.at + width * 60_000 <= now) for one in newest]
 
 
 def balance(request: Signed) -> Any:

@@ -200,6 +200,13 @@ def ticker(listing: Listing, book: Book, day: Candle, now: int) -> Json:
     }
 
 
+def candle(told: Candle, *, ended: bool) -> list[str]:
+    """Opening time, four prices, volume in base and twice in quote, and whether it is complete."""
+    prices = [num(price) for price in (told.open, told.high, told.low, told.close)]
+    quote = num(told.quote_volume)
+    return [str(told.at), *prices, num(told.volume), quote, quote, "1" if ended else "0"]
+
+
 def books(book: Book, depth: int, now: int) -> Json:
     return {"asks": _levels(book.asks[:depth]), "bids": _levels(book.bids[:depth]), "ts": str(now), "seqId": now}
 

@@ -1,52 +1,21 @@
-"""OCR engines behind one port, made once a process and only when a picture comes."""
+"""OCR in a process of its own: this process's reader, as the settings want it."""
 
 from __future__ import annotations
 
 import functools
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-import structlog
-from django.conf import settings
-
-from apps.sources.adapters.images import Picture
-from apps.sources.domain.picture import Reading
-from tradebot.contracts.errors import NotConfigured
-
-ENGINES = ("rapidocr", "tesseract")
-
-_log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from apps.sources.adapters.ocr.process import Reader
 
 
-class OcrEngine(Protocol):
-    """Reads pictures. `read` must raise PermanentError for a picture that it can't read, and must be safe to call
-    from one thread at a time; boxes are in the picture's own pixels."""
+@functools.lru_cache(maxsize=1)
+def reader() -> Reader:
+    """The reader that the settings OCR_… describe. Its process starts with the first picture, or with `ready`."""
+    # The OCR process imports this package, too, and needs no Django.
+    from django.conf import settings
 
-    name: str
-    provider: str
+    from apps.sources.adapters.ocr.process import Limits, Reader
 
-    def read(self, picture: Picture) -> Reading: ...
-
-
-@functools.lru_cache(maxsize=len(ENGINES))
-def engine(name: str) -> OcrEngine:
-    """This process's engine of that name. Raises NotConfigured when it can't run here."""
-    made = _make(name)
-    _log.info("OCR engine ready", engine=made.name, provider=made.provider)
-    return made
-
-
-def default_engine() -> OcrEngine:
-    """The engine that the setting OCR_ENGINE names."""
-    return engine(settings.OCR_ENGINE)
-
-
-def _make(name: str) -> OcrEngine:
-    if name == "rapidocr":
-        from apps.sources.adapters.ocr.rapid import RapidEngine
-
-        return RapidEngine(threads=settings.OCR_THREADS)
-    if name == "tesseract":
-        from apps.sources.adapters.ocr.tesseract import TesseractEngine
-
-        return TesseractEngine()
-    raise NotConfigured(f"OCR_ENGINE is {name!r}; known are {', '.join(ENGINES)}")
+    limits = Limits(float(settings.OCR_SECONDS), settings.OCR_MEMORY_MIB)
+    return Reader(settings.OCR_ENGINE, settings.OCR_THREADS, limits)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from rapidocr import RapidOCR
+from rapidocr.main import RapidOCRError
+from rapidocr.utils.process_img import map_boxes_to_original
 
 from apps.sources.adapters.images import SIDE_LIMIT, Picture
+from apps.sources.adapters.ocr.decoding import LineDecoder
 from apps.sources.domain.clean import visible
 from apps.sources.domain.picture import Reading, reading_of
 from tradebot.contracts.messages import Box
 
 _CUDA = "CUDAExecutionProvider"
+_LINES_ON_CPU = 1
+"""Lines recognised at once: together they are padded to the longest, which costs a CPU more than it saves ..."""
+_LINES_ON_GPU = 32
+"""... and a GPU less."""
+_PICTURES_ON_GPU = 16
+_LEAST = 0.5
+"""Confidence below which what was found is no text."""
 _SIDE = 736
 """Pixels of the longer side at which lines are looked for: the best of those measured on screenshots."""
 _SCALE = 0.46
@@ -23,26 +35,61 @@ _AREA = 1_500_000
 """... unless that takes more pixels than these, which bound the memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where the lines of a picture are: their cut-outs, their corners and what was done to the picture before."""
+
+    crops: list[Any]
+    corners: Any
+    done: dict[str, Any]
+
+
 class RapidEngine:
     """PP-OCRv6 small. `threads` bounds what one picture takes on a CPU; CUDA is used when onnxruntime has it."""
 
-    name = "pp-ocrv6"
+    name, note = "pp-ocrv6", ""
 
     def __init__(self, threads: int) -> None:
         self._ocr = _made(threads)
         self._detector = self._ocr._load_det_model()
-        self._ocr._load_rec_model()
+        recogniser = self._ocr._load_rec_model()
+        recogniser.postprocess_op = LineDecoder(recogniser.postprocess_op.character)
         self.provider: str = self._detector.session.session.get_providers()[0]
 
-    def read(self, picture: Picture) -> Reading:
-        """Text, confidence and boxes of the picture; an empty reading where it holds no text."""
+    @property
+    def batch(self) -> int:
+        """Pictures worth reading together."""
+        return _PICTURES_ON_GPU if self.provider == _CUDA else 1
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading]:
+        """Text, confidence and boxes of each picture; an empty reading where one holds no text. The lines of all of
+        them are recognised together."""
+        found = [self._find(picture) for picture in pictures]
+        crops = [crop for each in found for crop in each.crops]
+        lines = iter(self._recognise(crops))
+        return [self._reading(picture, each, lines) for picture, each in zip(pictures, found, strict=True)]
+
+    def _find(self, picture: Picture) -> _Found:
         self._detector.limit_side_len = detection_side(picture.width, picture.height)
-        result = self._ocr(np.ascontiguousarray(picture.pixels[:, :, ::-1]))
-        if result.boxes is None or result.txts is None:
+        image, done = self._ocr.preprocess_img(np.ascontiguousarray(picture.pixels[:, :, ::-1]))
+        try:
+            crops, found = self._ocr.detect_and_crop(image, done)
+        except RapidOCRError:
+            return _Found([], None, done)
+        return _Found(crops, found.boxes, done)
+
+    def _recognise(self, crops: list[Any]) -> list[tuple[str, float]]:
+        if not crops:
+            return []
+        told = self._ocr.recognize_txt(crops)
+        return list(zip(told.txts, told.scores, strict=True))
+
+    def _reading(self, picture: Picture, found: _Found, lines: Iterator[tuple[str, float]]) -> Reading:
+        if not found.crops:
             return Reading(engine=self.name)
-        lines = zip(result.boxes, result.txts, result.scores, strict=True)
-        boxes = [_box(points, text, score) for points, text, score in lines]
-        return reading_of([box for box in boxes if box.text], self.name)
+        corners = map_boxes_to_original(found.corners, found.done, picture.height, picture.width)
+        boxes = [_box(points, *next(lines)) for points in corners]
+        return reading_of([box for box in boxes if box.text and box.confidence >= _LEAST], self.name)
 
 
 def _made(threads: int) -> Any:
@@ -51,6 +98,7 @@ def _made(threads: int) -> Any:
 
 def _parameters(threads: int) -> dict[str, Any]:
     # Posts are upright, so the angle classifier only costs time; measured in docs/models.md.
+    cuda = _CUDA in onnxruntime.get_available_providers()
     return {
         "Global.use_cls": False,
         "Global.max_side_len": SIDE_LIMIT,
@@ -59,7 +107,8 @@ def _parameters(threads: int) -> dict[str, Any]:
         "Det.limit_side_len": _SIDE,
         "EngineConfig.onnxruntime.intra_op_num_threads": threads,
         "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-        "EngineConfig.onnxruntime.use_cuda": _CUDA in onnxruntime.get_available_providers(),
+        "EngineConfig.onnxruntime.use_cuda": cuda,
+        "Rec.rec_batch_num": _LINES_ON_GPU if cuda else _LINES_ON_CPU,
     }
 
 

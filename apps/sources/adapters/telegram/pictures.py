@@ -8,11 +8,10 @@ from typing import Any
 
 from telethon import TelegramClient
 
-from apps.sources.adapters.media import keep
+from apps.sources.adapters.media import keep_unread
 from apps.sources.adapters.telegram.messages import is_video, picture_bytes
 from apps.sources.adapters.telegram.posts import Shown
 from apps.sources.domain.intake import MEDIA_LIMIT
-from apps.sources.domain.picture import MEDIA_PREFIX
 from tradebot.contracts.errors import PermanentError
 
 _STILL = -1
@@ -28,8 +27,7 @@ async def store_pictures(client: TelegramClient, shown: Shown, messages: Mapping
         if data is None:
             continue
         try:
-            kept = await asyncio.to_thread(keep, data)
-            stored.append(MEDIA_PREFIX + kept.media.sha256)
+            stored.append(await asyncio.to_thread(keep_unread, data))
         except PermanentError as error:
             missing = f"a picture of post {shown.id} {error}"
     return stored, missing

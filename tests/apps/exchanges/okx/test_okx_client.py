@@ -32,6 +32,17 @@ def test_shows_a_price_with_a_book_around_it(trader: ccxt.okx) -> None:
     assert abs(trader.fetch_time() - trader.milliseconds()) < 5000
 
 
+def test_candles_come_in_the_order_of_their_time(trader: ccxt.okx, paper: PaperProcess) -> None:
+    paper.price(PAIR, "30500")
+    since = trader.milliseconds() - 10 * 60_000
+    rows = trader.fetch_ohlcv(PAIR, "1m", since, 20)
+    assert rows == sorted(rows)
+    assert rows[-1][4] == "30500"
+    assert trader.fetch_ohlcv(PAIR, "1m", since - 2 * 24 * 3_600_000, 20) == []
+    with pytest.raises(ccxt.ExchangeError, match="Parameter bar error"):
+        trader.publicGetMarketCandles({"instId": "BTC-USDT", "bar": "7m"})
+
+
 def test_market_purchase_fills_and_takes_its_fee_in_the_coin(trader: ccxt.okx) -> None:
     trader.create_order(PAIR, "market", "buy", "0.5", None, {"clientOrderId": A})
     order = trader.fetch_order(None, PAIR, {"clientOrderId": A})

@@ -1,0 +1,168 @@
+"""Trains an operator's own model: n-grams, the upper layers of an encoder (MiniLM, or a multilingual one for texts that
+MiniLM can't read), and their mix."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from apps.signals.adapters.classifier import readable
+from apps.signals.adapters.hashing import softmax
+from apps.signals.adapters.ngrams import Table, save
+from apps.signals.adapters.trained import ENCODER, FORMAT, SHARE, TOKENIZER, Folder, Mix
+from apps.signals.training import linear
+from apps.signals.training.data import NAMES, Labelled
+from apps.signals.training.evaluation import ENSEMBLE, evaluate_folder
+from apps.signals.training.linear import BITS, Floats, Labels
+from apps.signals.training.metrics import Figures
+from tradebot.contracts.errors import InvalidField
+
+if TYPE_CHECKING:
+    from apps.signals.training.tuning import Plan, Start
+
+CHECK = 0.1
+"""Share of the training rows that the encoder does not see; the mix is fitted on them."""
+FEWEST = 5
+"""Rows of each class that training needs at least."""
+MOSTLY = 0.5
+EVEN = 0.5
+"""0 counts each row alike in the mix (accuracy), 1 each class alike (macro-F1)."""
+Progress = Callable[[str, int, int], None]
+"""Told a step's name, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Where the model lies, and what it reached on rows that it never saw."""
+
+    folder: Path
+    rows: int
+    held: Figures
+    parts: tuple[str, ...]
+
+
+def train(
+    rows: Sequence[Labelled], out: Path, *, plan: Plan | None = None, told: Progress = lambda *_: None
+) -> Trained:
+    """Train on the rows that are not held and write the folder; `plan` None: n-grams alone (no PyTorch).
+
+    Raises InvalidField where a class has too few rows to train or none to measure.
+    """
+    seen, held = [row for row in rows if not row.held], [row for row in rows if row.held]
+    _enough(seen, held)
+    out.mkdir(parents=True, exist_ok=True)
+    labels = np.array([row.label for row in seen])
+    told("n-grams", 0, 1)
+    table, unseen = _ngrams(seen, labels)
+    save(table, out / "ngrams.npz")
+    told("n-grams", 1, 1)
+    parts, checked = {"ngrams": unseen}, np.ones(len(seen), dtype=bool)
+    for name in (ENCODER, TOKENIZER):
+        (out / name).unlink(missing_ok=True)
+    if plan is not None:
+        checked = np.random.default_rng(plan.seed).random(len(seen)) < CHECK
+        parts = {"ngrams": unseen[checked], "encoder": _encoder(seen, checked, out, plan, told)}
+    mix = mixed(parts, labels[checked])
+    _write(out, mix, plan.tokens if plan else 0, len(seen))
+    return Trained(out, len(seen), evaluate_folder(Folder(out), held, out.name).direction[ENSEMBLE], tuple(parts))
+
+
+def mixed(parts: dict[str, Floats], labels: Labels) -> Mix:
+    """Shares of the parts' log-probabilities, and a lift for each class, that surprise least on unseen rows.
+
+    That is a small multinomial regression (Wolpert, Stacked Generalization, 1992) and calibrates as it goes.
+    """
+    names, places = list(parts), labels + 1
+    logs = np.stack([np.log(np.maximum(parts[name], 1e-6)) for name in names])
+    often = np.bincount(places, minlength=3)[places]
+    weights = (1.0 / often) ** EVEN
+    weights /= weights.sum()
+
+    def surprise(values: Floats) -> float:
+        scores = np.tensordot(np.abs(values[: len(names)]), logs, axes=1) + values[len(names) :]
+        scores -= scores.max(axis=1, keepdims=True)
+        right = scores[np.arange(len(places)), places] - np.log(np.exp(scores).sum(axis=1))
+        return float(-(weights * right).sum() + 1e-3 * (values**2).sum())
+
+    best = minimize(surprise, np.array([1.0 / len(names)] * len(names) + [0.0] * 3), method="L-BFGS-B").x
+    shares = {name: round(abs(float(best[at])), 4) for at, name in enumerate(names)}
+    return Mix(shares, [round(float(each), 4) for each in best[len(names) :]])
+
+
+def _ngrams(rows: Sequence[Labelled], labels: Labels) -> tuple[Table, Floats]:
+    """The model of all rows, and probabilities of each row by one that did not see it."""
+    counts = linear.counted([row.text for row in rows])
+    rare = linear.rarity(counts)
+    features = linear.weighed(counts, rare)
+    model, _, unseen = linear.fitted(linear.svm, features, labels)
+    table = Table(BITS, rare.astype(np.float32), model.weights.astype(np.float32), model.bias.astype(np.float32))
+    return table, softmax(unseen.astype(np.float32)).astype(float)
+
+
+def _encoder(rows: Sequence[Labelled], checked: NDArray[np.bool_], out: Path, plan: Plan, told: Progress) -> Floats:
+    """Fine-tune on the rows that are not `checked`, write the encoder, return its probabilities of the others."""
+    from apps.signals.training import tuning
+
+    labels = np.array([row.label + 1 for row in rows])
+    lower = tuning.Lower(plan, _start([row.text for row in rows], out))
+    states = lower.states([row.text for row in rows], _counter("reading", len(rows), told))
+    seen, rest = np.flatnonzero(~checked), np.flatnonzero(checked)
+    often = np.bincount(labels[seen], minlength=3)[labels[seen]]
+    weights = (1.0 / often) ** EVEN
+    upper = tuning.fit(
+        lower,
+        [states[at] for at in seen],
+        [tuning.Task(0, len(NAMES), labels[seen].tolist(), (weights / weights.mean()).tolist())],
+        plan,
+        told=_counter("fine-tuning", len(seen) * plan.epochs, told),
+    )
+    tuning.export(lower, upper, out / ENCODER)
+    return softmax(tuning.logits(upper, [states[at] for at in rest])).astype(float)
+
+
+def _start(texts: Sequence[str], out: Path) -> Start | None:
+    """MiniLM where it can read most of the texts; else the multilingual encoder, whose tokenizer is written."""
+    if np.mean([readable(text) for text in texts]) >= MOSTLY:
+        return None
+    from apps.signals.training import multilingual
+    from apps.signals.training.tuning import Start
+
+    whole = multilingual.packed()
+    tokenizer, kept = multilingual.cut(texts, whole)
+    tokenizer.save(str(out / TOKENIZER))
+    return Start(multilingual.encoder(whole, kept), tokenizer)
+
+
+def _counter(step: str, total: int, told: Progress) -> Callable[[int], None]:
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        told(step, done, total)
+
+    return count
+
+
+def _write(out: Path, mix: Mix, tokens: int, rows: int) -> None:
+    told = {"format": FORMAT, "shares": mix.shares, "lift": mix.lift, "tokens": tokens, "rows": rows}
+    files = b"".join((out / name).read_bytes() for name in ("ngrams.npz", ENCODER, TOKENIZER) if (out / name).is_file())
+    made = hashlib.sha256(json.dumps(told).encode() + files).hexdigest()[:12]
+    (out / SHARE).write_text(json.dumps({**told, "made": made}, indent=2) + "\n", encoding="utf-8")
+
+
+def _enough(seen: Sequence[Labelled], held: Sequence[Labelled]) -> None:
+    for label, name in enumerate(NAMES, -1):
+        count = sum(row.label == label for row in seen)
+        if count < FEWEST:
+            raise InvalidField("label", f"only {count} posts to learn {name} from; at least {FEWEST} are needed")
+    if not held:
+        raise InvalidField("DATA", "no post falls into the fifth that is kept for measuring: add more posts")

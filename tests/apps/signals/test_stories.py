@@ -1,0 +1,353 @@
+"""One event, one signal that acts: posts on real rows find their story, alone and at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier, BrokenBarrierError
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
+
+from apps.accounts.models import User
+from apps.exchanges.adapters import snapshots
+from apps.exchanges.domain.wire import MARK_SECONDS, mark_keys, ticker_key
+from apps.exchanges.models import Venue
+from apps.signals import cluster_services, selectors, services
+from apps.signals.domain.manipulation import Market
+from apps.signals.models import Signal
+from apps.signals.models_accuracy import Demotion
+from apps.signals.models_clusters import Cluster, ClusterPost, Voice
+from tests.apps.signals.conftest import recorded
+from tests.factories import ocr_result
+from tradebot import valkey
+from tradebot.contracts.messages import AnalysisSignal, Box, CleanPost, Features
+from tradebot.contracts.ports import Depth, Level, Ticker
+from tradebot.contracts.values import Direction, Pair
+from workers import analyze as stage
+from workers import market
+from workers.analyze import JOINED, SHADOWED, analyze
+from workers.features import features, features_of_images
+from workers.judging import Meaning
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("coins")]
+
+NEWS = "Binance will list PEPE"
+SAME_NEWS = "BREAKING: PEPE is getting listed on Binance tomorrow"
+PUMP = "⏰ 10 minutes left! Have your USDT ready, everybody buys $PEPE together, to the moon"
+
+
+def judged(*posts: CleanPost) -> list[AnalysisSignal]:
+    return analyze(features(list(posts)))
+
+
+def said(text: str, author: str, **changes: Any) -> AnalysisSignal:
+    (signal,) = judged(recorded(text, author=author, **changes))
+    return signal
+
+
+def known_for_long(*authors: str) -> None:
+    long_ago = timezone.now() - timedelta(days=90)
+    Voice.objects.bulk_create(Voice(name=f"twitter:{author}", first_seen=long_ago, posts=99) for author in authors)
+
+
+def test_two_authors_with_one_event_tell_one_story_and_the_second_is_surer() -> None:
+    first, second = said(NEWS, "one"), said(SAME_NEWS, "two")
+    assert first.cluster_id == second.cluster_id != ""
+    told = ClusterPost.objects.get(signal=second.signal_id)
+    assert told.copy_of is None
+    assert second.confidence > told.confidence
+    assert Signal.objects.get(pk=second.signal_id).versions["story"]["support"] == {"twitter:one": first.confidence}
+    assert Cluster.objects.count() == 1
+
+
+def test_in_one_batch_it_is_the_same() -> None:
+    first, second = judged(recorded(NEWS, author="one"), recorded(SAME_NEWS, author="two"))
+    assert first.cluster_id == second.cluster_id
+    assert second.confidence > ClusterPost.objects.get(signal=second.signal_id).confidence
+
+
+def test_a_copy_joins_and_proves_nothing() -> None:
+    first, copy = said(NEWS, "one"), said(NEWS + "!", "two")
+    assert first.cluster_id == copy.cluster_id
+    told = ClusterPost.objects.get(signal=copy.signal_id)
+    assert (told.copy_of, told.confidence) == (UUID(first.signal_id), copy.confidence)
+
+
+def test_a_post_that_contradicts_is_a_story_of_its_own() -> None:
+    first, second = said(NEWS, "one"), said("Binance will delist PEPE", "two")
+    assert (first.type, second.type) == (Direction.BULLISH, Direction.BEARISH)
+    assert first.cluster_id != second.cluster_id
+
+
+def test_a_neutral_post_tells_no_story() -> None:
+    (signal,) = judged(recorded("Should I sell my ETH or keep holding?"))
+    assert (signal.type, signal.cluster_id) == (Direction.NEUTRAL, "")
+    assert not Cluster.objects.exists()
+
+
+def test_a_private_post_and_a_public_one_never_meet(alice: User, bob: User) -> None:
+    stories = [
+        said(NEWS, "one").cluster_id,
+        said(NEWS, "one", source=f"push:{alice.pk}", owner_id=str(alice.pk)).cluster_id,
+        said(NEWS, "one", source=f"push:{bob.pk}", owner_id=str(bob.pk)).cluster_id,
+    ]
+    assert len(set(stories)) == 3
+
+
+def test_after_the_window_it_is_news_again() -> None:
+    first = said(NEWS, "one")
+    Cluster.objects.update(opened_at=timezone.now() - timedelta(minutes=31))
+    assert said(NEWS, "two").cluster_id != first.cluster_id
+
+
+def test_without_a_window_every_post_is_its_own_story(settings: Settings) -> None:
+    settings.STORY_MINUTES = 0
+    assert said(NEWS, "one").cluster_id != said(NEWS, "two").cluster_id
+
+
+def test_a_redelivery_gives_the_same_story_and_counts_nothing_twice() -> None:
+    made = features([recorded(NEWS, author="one")])
+    said(SAME_NEWS, "two")
+    assert analyze(made) == analyze(made)
+    assert (Cluster.objects.count(), ClusterPost.objects.count()) == (1, 2)
+    assert Voice.objects.get(name="twitter:one").posts == 1
+
+
+def test_voices_are_counted_by_channel_where_there_is_one() -> None:
+    said(NEWS, "one", source="telegram", channel="news")
+    said("Good SOL upgrade, buying more", "two", source="telegram", channel="news")
+    assert list(Voice.objects.values_list("name", "posts")) == [("telegram:news", 2)]
+
+
+def test_what_was_stored_before_there_were_stories_is_given_as_it_is() -> None:
+    (made,) = features([recorded(NEWS, author="one")])
+    (first,) = analyze([made])
+    Signal.objects.update(cluster=None)
+    Cluster.objects.all().delete()
+    (again,) = analyze([made])
+    assert (again.signal_id, again.cluster_id) == (first.signal_id, "")
+
+
+class TestAShadow:
+    def test_falls_on_what_is_worded_like_a_pump(self) -> None:
+        signal = said(PUMP, "one")
+        assert signal.type is Direction.BULLISH
+        assert "looks manipulated" in signal.shadow
+
+    def test_by_manipulation_falls_on_nothing_where_the_operator_says_so(self, settings: Settings) -> None:
+        settings.MANIPULATION_LIMIT = "1"
+        assert "looks manipulated" not in said(PUMP, "one").shadow
+
+    def test_needs_more_than_copies_of_young_accounts(self) -> None:
+        scores = []
+        for number in range(5):
+            signal = said(NEWS, f"young{number}")
+            scores.append(Signal.objects.get(pk=signal.signal_id).versions["story"]["manipulation"]["score"])
+            assert signal.shadow == ""
+        assert scores == sorted(scores)
+        assert scores[0] == 0 < scores[-1]
+
+    def test_copies_of_accounts_that_are_known_are_no_sign(self) -> None:
+        known_for_long("one", "two", "three")
+        shown = [said(NEWS, author).signal_id for author in ("one", "two", "three")]
+        assert [row.versions["story"]["manipulation"]["score"] for row in Signal.objects.filter(pk__in=shown)] == [
+            0
+        ] * 3
+
+    def test_falls_on_a_demoted_source_and_supports_nobody(self) -> None:
+        Demotion.objects.create(source="twitter:one", reason="it was wrong too often")
+        first, second = said(NEWS, "one"), said(SAME_NEWS, "two")
+        assert first.shadow == "twitter:one is demoted: it was wrong too often"
+        assert second.shadow == ""
+        assert second.confidence == ClusterPost.objects.get(signal=second.signal_id).confidence
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "$PEPE long, entry 10 to 12, stop 14, target 20. Buy now",
+            "$PEPE long, entry 10 to 12, stop 9, targets 8 and 20. Buy now",
+        ],
+        ids=["stop above the entry", "target below the entry"],
+    )
+    def test_or_nothing_comes_of_a_call_that_contradicts_itself(self, text: str) -> None:
+        signal = said(text, "one")
+        assert signal.type is Direction.NEUTRAL or "wrong side" in signal.shadow
+
+    def test_is_counted(self) -> None:
+        before = SHADOWED.labels("manipulation")._value.get(), JOINED._value.get()
+        post = recorded(PUMP, author="one")
+        judged(post, recorded(PUMP, author="two"))
+        judged(post)
+        after = SHADOWED.labels("manipulation")._value.get(), JOINED._value.get()
+        assert (after[0] - before[0], after[1] - before[1]) == (2, 1)
+
+    def test_falls_on_words_of_a_picture_that_were_read_with_doubt(self) -> None:
+        post = recorded("buying more right now, to the moon")
+        line = Box(text="$PEPE", confidence=0.4, points=[(0.0, 0.0)] * 4, unsure=True)
+        (signal,) = analyze(features_of_images([ocr_result(post_id=post.post_id, text="$PEPE", boxes=[line])]))
+        assert signal.coins == ["PEPE"]
+        assert "read with doubt" in signal.shadow
+
+
+def test_words_that_were_read_with_doubt_carry_no_trade() -> None:
+    post = recorded("PEPE, look at this")
+    line = Box(text="Binance will list it, buy now", confidence=0.4, points=[(0.0, 0.0)] * 4, unsure=True)
+    picture = ocr_result(post_id=post.post_id, text=line.text, boxes=[line])
+    (signal,) = analyze(features_of_images([picture]))
+    assert not any(evidence.quote in line.text for evidence in signal.evidence)
+    assert signal.type is Direction.NEUTRAL or "read with doubt" in signal.shadow
+
+
+@pytest.mark.parametrize(("name", "value"), [("STORY_MINUTES", -1), ("MANIPULATION_LIMIT", "much")])
+def test_a_setting_that_is_wrong_is_told_at_start_up(settings: Settings, name: str, value: Any) -> None:
+    setattr(settings, name, value)
+    assert any(name in found.msg for found in run_checks())
+
+
+class TestTheMarket:
+    """What the streams heard of prices and books, as the analyze stage sees it."""
+
+    @pytest.fixture(autouse=True)
+    def _one_venue(self) -> Iterator[None]:
+        Venue.objects.get_or_create(name="paper")
+        market.exchanges.forget()
+        valkey.client().flushdb()
+        snapshots._marked.clear()
+        yield
+        market.exchanges.forget()
+
+    def listened(self, *prices: str) -> None:
+        """Five minutes apart, the last one now."""
+        for back, price in enumerate(reversed(prices)):
+            (key,) = mark_keys("paper", "PEPE/USDT", timezone.now() - timedelta(seconds=back * MARK_SECONDS), 1)
+            valkey.client().set(key, price)
+
+    def test_is_unknown_where_nobody_listened(self) -> None:
+        assert market.markets_of({"PEPE"}) == {}
+        assert market.markets_of(()) == {}
+
+    def test_remembers_the_first_price_of_each_five_minutes(self) -> None:
+        now = timezone.now()
+        for last in ("1.5", "1.6"):
+            ticker = Ticker(Pair("PEPE", "USDT"), Decimal(1), Decimal(2), Decimal(last), now)
+            snapshots.put_tickers("paper", [ticker])
+        valkey.client().delete(ticker_key("paper", "PEPE/USDT"))
+        assert market.markets_of({"PEPE"}) == {"PEPE": Market(run_up=None, depth=None, price=Decimal("1.5"))}
+
+    def test_sees_a_rise_of_the_last_minute(self) -> None:
+        self.listened("1.00")
+        told = Ticker(Pair("PEPE", "USDT"), Decimal(1), Decimal(2), Decimal("1.25"), timezone.now())
+        snapshots.put_tickers("paper", [told])
+        assert market.markets_of({"PEPE"}) == {"PEPE": Market(run_up=0.25, price=Decimal("1.25"))}
+
+    def test_takes_a_price_that_was_set_by_hand_for_no_rise(self) -> None:
+        self.listened("1.00", "1.00")
+        snapshots.forget_marks("paper", Pair("PEPE", "USDT"))
+        told = Ticker(Pair("PEPE", "USDT"), Decimal(1), Decimal(2), Decimal("1.25"), timezone.now())
+        snapshots.put_tickers("paper", [told])
+        assert market.markets_of({"PEPE"})["PEPE"].run_up in (None, 0.0)
+
+    def test_shadows_a_call_that_is_far_from_it(self) -> None:
+        call = "$PEPE long, entry 10 to 12, stop 9, targets 15 and 20. Buy now"
+        assert "far from the market" not in said(call, "one").shadow
+        self.listened("40")
+        assert "far from the market" in said(call, "two").shadow
+
+    def test_shadows_a_call_after_a_steep_rise(self) -> None:
+        self.listened("1.0", "1.1", "1.4")
+        signal = said(NEWS, "one")
+        assert "rose 40.0%" in signal.shadow
+
+    def test_tells_a_thin_book(self) -> None:
+        asks = (
+            Level(Decimal(1), Decimal(300)),
+            Level(Decimal("1.005"), Decimal(200)),
+            Level(Decimal(2), Decimal(9999)),
+        )
+        snapshots.put_depth("paper", Depth(Pair("PEPE", "USDT"), (), asks, timezone.now()))
+        assert market.markets_of({"PEPE"}) == {"PEPE": Market(depth=Decimal(501))}
+
+
+def test_operators_see_who_told_a_story() -> None:
+    said(NEWS, "one")
+    said(SAME_NEWS, "two")
+    client = Client()
+    client.force_login(User.objects.create_superuser(username="operator"))
+    story = Cluster.objects.get()
+    page = client.get(reverse("admin:signals_cluster_change", args=[story.pk])).content.decode()
+    assert "twitter:one" in page
+    assert "twitter:two" in page
+    assert client.get(reverse("admin:signals_cluster_changelist"), {"q": "PEPE"}).status_code == 200
+    assert client.post(reverse("admin:signals_cluster_change", args=[story.pk]), {"event": "x"}).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("texts", [(NEWS, SAME_NEWS), (NEWS, NEWS)], ids=["two reports", "a copy"])
+def test_two_workers_with_posts_of_one_story_make_one(texts: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits, before it stores, until the other has looked as well: who looks unlocked would see nobody."""
+    both = Barrier(2)
+    join = cluster_services.join
+
+    def waiting(*args: Any, **rest: Any) -> Any:
+        found = join(*args, **rest)
+        with suppress(BrokenBarrierError):
+            both.wait(timeout=0.5)
+        return found
+
+    monkeypatch.setattr(cluster_services, "join", waiting)
+    made = [features([recorded(text, author=f"one{at}")]) for at, text in enumerate(texts)]
+    panel = stage.get_panel()  # serves one thread at a time
+    verdicts = {post.post_id: panel.judge([post]) for (post,) in made}
+    known = SimpleNamespace(judge=lambda posts: verdicts[posts[0].post_id], quorum=panel.quorum)
+    monkeypatch.setattr(stage, "get_panel", lambda: known)
+
+    def work(post: list[Features]) -> list[AnalysisSignal]:
+        try:
+            return analyze(post)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        (first,), (second,) = pool.map(work, made)
+
+    assert first.cluster_id == second.cluster_id != ""
+    assert (Cluster.objects.count(), ClusterPost.objects.count()) == (1, 2)
+
+
+def test_a_post_whose_signal_was_stored_otherwise_meanwhile_leaves_no_half_story(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another worker, with another model, found it neutral between our reading and our writing."""
+    post, other = recorded(NEWS, author="one"), recorded(SAME_NEWS, author="two")
+    made = features([post, other])
+    unjudged = selectors.standings([UUID(each.post_id) for each in (post, other)])
+    meaning = stage.meaning
+
+    def neutral(*args: Any) -> Meaning:
+        meant = meaning(*args)
+        return replace(meant, judgement=replace(meant.judgement, direction=Direction.NEUTRAL))
+
+    monkeypatch.setattr(stage, "meaning", neutral)
+    analyze(made[:1])
+    monkeypatch.undo()
+    monkeypatch.setattr(selectors, "standings", lambda ids: unjudged)
+
+    first, second = analyze(made)
+
+    assert (first.type, first.cluster_id) == (Direction.NEUTRAL, "")
+    assert second.type is Direction.BULLISH
+    assert ClusterPost.objects.filter(cluster=second.cluster_id).count() == 1
+    assert services.mark_dispatched([UUID(second.signal_id)])
