@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from apps.signals import selectors
+from apps.signals.adapters.e5 import read
 from apps.signals.adapters.embedder import embedder, pack, pack_chances
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.evidence import whole_text
@@ -82,18 +83,19 @@ def _of_images(post: PostView, results: Sequence[OCRResult]) -> Features:
 
 
 def with_vectors(posts: Sequence[Features]) -> list[Features]:
-    """One run of the model and one search for the whole batch."""
-    vectors, chances = embedder().read([post.text[:READ] for post in posts])
+    """One run of each encoder that is needed, and one search, for the whole batch."""
+    vectors, chances, judges = read([post.text[:READ] for post in posts], embedder())
     nearest = selectors.nearest(vectors)
     return [
         msgspec.structs.replace(
             post,
             vector=pack(vector),
             chances=pack_chances(row),
+            judge=judge,
             nearest=near,
             tickers=catalogue().symbols(post.text),
         )
-        for post, vector, row, near in zip(posts, vectors, chances, nearest, strict=True)
+        for post, vector, row, judge, near in zip(posts, vectors, chances, judges, nearest, strict=True)
     ]
 
 

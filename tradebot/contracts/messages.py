@@ -108,7 +108,9 @@ class Features(Message, frozen=True, kw_only=True):
     nearest: list[Near] = []
     owner_id: str | None = None
     chances: str = ""
-    """What the model behind the vector makes of the text: base64 of 22 float16 (<f2), empty where it was not asked."""
+    """What an encoder makes of the text: base64 of 22 float16 (<f2), empty where none was asked."""
+    judge: str = ""
+    """The version of the encoder that gave the chances; empty in bodies of older senders, where it was MiniLM."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

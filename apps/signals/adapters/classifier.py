@@ -1,4 +1,4 @@
-"""What MiniLM's judging end says, as an analyzer plugin: English only, other texts it leaves to the others."""
+"""What the encoders say, as an analyzer plugin: MiniLM of Latin texts, e5 of Chinese ones; it abstains on others."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.signals.adapters.answers import answer
+from apps.signals.adapters.e5 import NAME, read, version
 from apps.signals.adapters.embedder import WEIGHTS, Chances, fingerprint, get_embedder, unpack_chances
 from apps.signals.domain.beliefs import NO_EVENT, likeliest, of_row
+from apps.signals.domain.scripts import chinese, latin
 from tradebot.contracts.errors import NotConfigured
 from tradebot.contracts.messages import AnalysisSignal, Evidence, Features, OCRResult
 from tradebot.contracts.values import Direction
@@ -19,8 +21,6 @@ CEILING = 0.95
 QUOTE = 280
 READ = 4_000
 """Characters of a text that are looked at: 128 tokens never need more."""
-READABLE = 0.7
-"""Share of a text's letters that must be Latin for MiniLM to know what it says."""
 
 
 class ClassifierAnalyzer:
@@ -34,7 +34,7 @@ class ClassifierAnalyzer:
         self._weight = float(given.get("weight", WEIGHT))
         self._threads = int(given.get("threads", 1))
         try:
-            self.version = f"minilm-{fingerprint()}"
+            self.version = f"minilm-{fingerprint()}" + version()
         except FileNotFoundError:
             raise NotConfigured(
                 f"the model is missing in {WEIGHTS}: restore it or make it again (its README)"
@@ -46,19 +46,21 @@ class ClassifierAnalyzer:
 
     def analyze(self, text: str, images: list[OCRResult]) -> AnalysisSignal:
         """Runs the model; `analyze_batch` takes the chances that posts bring along from the features stage."""
-        return self._answer(text, self._read([text])[0])
+        return self._answer(text, *self._read([text])[0])
 
     def analyze_batch(self, batch: Sequence[Features]) -> list[AnalysisSignal]:
         """One answer for each post. Bodies of an older version bring no chances: for them the model runs once."""
         without = [post.text for post in batch if not post.chances]
         rows = iter(self._read(without) if without else ())
-        return [self._answer(post.text, unpack_chances(post.chances) if post.chances else next(rows)) for post in batch]
+        return [self._answer(post.text, *(_brought(post) if post.chances else next(rows))) for post in batch]
 
-    def _read(self, texts: Sequence[str]) -> Chances:
-        return get_embedder(self._threads).read([text[:READ] for text in texts])[1]
+    def _read(self, texts: Sequence[str]) -> list[tuple[Chances, str]]:
+        """The chances of each text, and whose they are."""
+        _, chances, judges = read([text[:READ] for text in texts], get_embedder(self._threads))
+        return list(zip(chances, judges, strict=True))
 
-    def _answer(self, text: str, chances: Chances) -> AnalysisSignal:
-        if not readable(text):
+    def _answer(self, text: str, chances: Chances, judge: str) -> AnalysisSignal:
+        if not (latin(text) or (chinese(text) and judge.startswith(NAME))):
             return answer(self.name, Direction.NEUTRAL, 0.0)
         beliefs = of_row(chances.tolist())
         direction, event = likeliest(beliefs.direction), likeliest(beliefs.event)
@@ -86,7 +88,5 @@ class ClassifierAnalyzer:
         ]
 
 
-def readable(text: str) -> bool:
-    """Whether most letters of `text` are Latin."""
-    letters = [letter for letter in text if letter.isalpha()]
-    return bool(letters) and sum(letter < "\u0250" for letter in letters) / len(letters) >= READABLE
+def _brought(post: Features) -> tuple[Chances, str]:
+    return unpack_chances(post.chances), post.judge

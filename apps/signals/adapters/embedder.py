@@ -101,7 +101,7 @@ class MiniLM:
         return found
 
     def _run(self, encoded: Sequence[Encoding]) -> tuple[Vectors, Chances]:
-        ids, mask = _padded([item.ids for item in encoded])
+        ids, mask = padded([item.ids for item in encoded])
         vectors, chances = self._session.run(OUTPUTS, {"input_ids": ids, "attention_mask": mask})
         return vectors, chances
 
@@ -120,7 +120,7 @@ def inputs(
     splitter: Tokenizer, texts: Sequence[str], tokens: int = MAX_TOKENS
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """`input_ids` and `attention_mask` for a model that reads `tokens` of each text."""
-    return _padded([_cut(item.ids, tokens) for item in splitter.encode_batch_fast(list(texts))])
+    return padded([_cut(item.ids, tokens) for item in splitter.encode_batch_fast(list(texts))])
 
 
 def _cut(ids: list[int], tokens: int) -> list[int]:
@@ -128,7 +128,8 @@ def _cut(ids: list[int], tokens: int) -> list[int]:
     return ids if len(ids) <= tokens else [*ids[: tokens - 1], ids[-1]]
 
 
-def _padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`input_ids` and `attention_mask` of token numbers, as long as the longest."""
     ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     mask = np.zeros_like(ids)
     for at, row in enumerate(rows):
@@ -137,7 +138,7 @@ def _padded(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[n
     return ids, mask
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _fingerprint(model: Path) -> str:
     with model.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
@@ -181,9 +182,9 @@ def unpack_chances(text: str) -> Chances:
     return chances
 
 
-def fingerprint(weights: Path = WEIGHTS) -> str:
-    """The first 12 hex digits of the model file's SHA-256, without loading the model."""
-    return _fingerprint(weights / MODEL)
+def fingerprint(model: Path = WEIGHTS / MODEL) -> str:
+    """The first 12 hex digits of a model file's SHA-256, without loading the model."""
+    return _fingerprint(model)
 
 
 def embedder() -> MiniLM:

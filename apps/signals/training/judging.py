@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.signals.adapters.answers import advisory, failed, verdict
+from apps.signals.adapters.e5 import read
 from apps.signals.adapters.embedder import MiniLM, pack, pack_chances
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.ensemble import Judgement, combine
@@ -63,10 +64,10 @@ class Bench:
         return told
 
     def _features(self, texts: Sequence[str]) -> list[Features]:
-        vectors, chances = self.embedder.read(texts)
+        vectors, chances, judges = read(texts, self.embedder)
         return [
-            _post(text, vector, row, self._near(vector))
-            for text, vector, row in zip(texts, vectors, chances, strict=True)
+            _post(text, vector, row, judge, self._near(vector))
+            for text, vector, row, judge in zip(texts, vectors, chances, judges, strict=True)
         ]
 
     def _near(self, vector: NDArray[np.float32]) -> list[Near]:
@@ -101,7 +102,9 @@ def _one(plugin: AnalyzerPlugin, post: Features) -> Verdict:
         return failed(plugin, f"{type(error).__name__}: {error}")
 
 
-def _post(text: str, vector: NDArray[np.float32], chances: NDArray[np.float32], near: list[Near]) -> Features:
+def _post(
+    text: str, vector: NDArray[np.float32], chances: NDArray[np.float32], judge: str, near: list[Near]
+) -> Features:
     now = datetime.now(UTC)
     return Features(
         id="evaluate",
@@ -117,5 +120,6 @@ def _post(text: str, vector: NDArray[np.float32], chances: NDArray[np.float32], 
         tickers=catalogue().symbols(text),
         vector=pack(vector),
         chances=pack_chances(chances),
+        judge=judge,
         nearest=near,
     )

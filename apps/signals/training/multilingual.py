@@ -7,7 +7,7 @@ one Python alone).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import pairwise
@@ -109,14 +109,25 @@ def tokenizer(pieces: Iterable[tuple[str, float]]) -> Tokenizer:
     return found
 
 
-def cut(texts: Sequence[str], whole: Packed) -> tuple[Tokenizer, list[int]]:
-    """A tokenizer that knows the pieces of these texts and every single letter, and which pieces of the whole these
-    are."""
+def cut(
+    texts: Sequence[str], whole: Packed, script: Callable[[str], bool] = lambda _: True
+) -> tuple[Tokenizer, list[int]]:
+    """A tokenizer that knows the pieces of these texts and every single letter of the `script`, and which pieces of the
+    whole these are."""
     everything = list(zip(whole.pieces, whole.scores, strict=True))
     used = {number for each in tokenizer(everything).encode_batch_fast(list(texts)) for number in each.ids}
-    letters = {number for number, piece in enumerate(whole.pieces) if len(piece.removeprefix("▁")) <= 1}
+    letters = {number for number, piece in enumerate(whole.pieces) if _is_letter(piece.removeprefix("▁"), script)}
     kept = sorted(used | letters | set(range(UNKNOWN + 1)))
     return tokenizer(everything[number] for number in kept), kept
+
+
+def _is_letter(piece: str, script: Callable[[str], bool]) -> bool:
+    return not piece or (len(piece) == 1 and script(piece))
+
+
+def chinese(letter: str) -> bool:
+    """Whether Chinese posts are written with it: Chinese and Latin letters, digits, marks."""
+    return letter < "\u0250" or "\u2000" <= letter <= "\u303f" or "\u4e00" <= letter <= "\u9fff" or letter >= "\uff00"
 
 
 def encoder(whole: Packed, kept: Sequence[int], layers: int = LAYERS) -> Any:

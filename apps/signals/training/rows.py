@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.signals.adapters.classifier import readable
 from apps.signals.domain.beliefs import NO_EVENT
+from apps.signals.domain.scripts import latin
 from apps.signals.training import data
 from apps.signals.training.corpus import corpus
 from apps.signals.training.extra import extra
@@ -30,7 +30,7 @@ class Row:
     @property
     def readable(self) -> bool:
         """Whether MiniLM knows its script."""
-        return readable(self.text)
+        return latin(self.text)
 
 
 PLAIN = Path(__file__).with_name("posts.csv")

@@ -1,4 +1,4 @@
-"""Makes the shipped models: `ngrams.npz`, `topics.npz`, `minilm.int8.onnx` and its `tokenizer.json`.
+"""Makes the shipped models: `ngrams.npz`, `topics.npz`, `minilm.int8.onnx`, `e5.q4.onnx`, and their tokenizers.
 
 Run: `python -m apps.signals.training.ship` with requirements/train.txt installed and TRADEBOT_SHARED_DATA set.
 Those of direction are two experts and a gate: one expert learned from crypto posts, one from finance news, and the gate
@@ -7,6 +7,7 @@ tells the two kinds of text apart. Linear models that are trained on both spoil 
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sys
@@ -21,14 +22,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.sparse import csr_matrix, vstack
 
+from apps.signals.adapters import e5 as e5_files
 from apps.signals.adapters.embedder import MODEL, WEIGHTS
 from apps.signals.adapters.hashing import softmax
 from apps.signals.adapters.ngrams import Table, mixed, save
 from apps.signals.adapters.topics import Topics
 from apps.signals.adapters.topics import save as save_topics
 from apps.signals.domain import rules
-from apps.signals.domain.beliefs import SETS
+from apps.signals.domain.beliefs import SETS, WIDTH
 from apps.signals.domain.coins import catalogue
+from apps.signals.domain.scripts import chinese, latin
 from apps.signals.training import data, linear
 from apps.signals.training.linear import BITS, Floats, Labels, Linear
 from apps.signals.training.rows import Row, news, posts
@@ -37,6 +40,7 @@ CHECK = 0.1
 """Share of the posts that the judging end does not learn from: it is calibrated on them."""
 SEED = 42
 Columns = dict[str, dict[str, Floats]]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +118,9 @@ def _softmax(scores: Floats) -> Floats:
     return softmax(scores.astype(np.float32)).astype(float)
 
 
-def minilm(
-    crypto: Sequence[Row], wire: Sequence[Row], away: NDArray[np.bool_], bars: Progress
-) -> tuple[Floats, dict[str, float]]:
+def minilm(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progress) -> tuple[Floats, dict[str, float]]:
     """Write the encoder, trained without the rows `away`; returns its chances of these, and the temperatures found on
     them, with the mean cosine (`vector`) between what their vectors were and are."""
-    import torch
-
     from apps.signals.training import branch, tuning
     from apps.signals.training.export import packaged_model
 
@@ -128,20 +128,59 @@ def minilm(
     coins = [Row(coin.description) for coin in catalogue().coins.values()]
     rows = [*crypto, *wire, *coins]
     kept = np.concatenate([away, np.random.default_rng(SEED).random(len(wire)) < CHECK, np.zeros(len(coins), bool)])
-    checked = [rows[at] for at in np.flatnonzero(kept)]
-    seen = [rows[at] for at in np.flatnonzero(~kept)]
-    lower = tuning.Lower(branch.PLAN)
+    lower = tuning.Lower(branch.MINILM.plan)
+    made = _trained(lower, rows, branch.MINILM, bars, away=kept, checked=kept)
+    branch.export(lower, made.upper, WEIGHTS / MODEL)
+    return made.chances[: int(away.sum())], {**made.by, "vector": tuning.kept(lower, made.upper, made.unseen)}
+
+
+def e5(crypto: Sequence[Row], away: Flags, mine: Flags, bars: Progress) -> tuple[Floats, dict[str, float]]:
+    """Write the encoder of Chinese posts, trained on all posts without those `away`; returns its chances of those away
+    that are Chinese (`mine`), and the temperatures found on them."""
+    from apps.signals.training import branch, multilingual, tuning
+
+    whole = multilingual.packed()
+    texts = [row.text for row in crypto]
+    splitter, known = multilingual.cut(texts, whole)
+    start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
+    made = _trained(tuning.Lower(branch.E5.plan, start), crypto, branch.E5, bars, away=away, checked=away & mine)
+    # English taught it what Chinese posts mean, too; its words need not travel along.
+    used = [text for text, my in zip(texts, mine, strict=True) if my]
+    splitter, known = multilingual.cut(used, whole, multilingual.chinese)
+    (WEIGHTS / e5_files.TOKENIZER).write_bytes(gzip.compress(splitter.to_str().encode(), mtime=0))
+    start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
+    lower = tuning.Lower(branch.E5.plan, start)
+    branch.export_judge(lower, made.upper, WEIGHTS / e5_files.MODEL, branch.CHINESE)
+    return made.chances, made.by
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An encoder's upper part, cooled by the temperatures `by`, with the states and the chances of what it was checked
+    on."""
+
+    upper: Any
+    by: dict[str, float]
+    unseen: list[Any]
+    chances: Floats
+
+
+def _trained(lower: Any, rows: Sequence[Row], course: Any, bars: Progress, *, away: Flags, checked: Flags) -> _Made:
+    """Train on the rows that are not `away` and calibrate on those `checked`."""
+    import torch
+
+    from apps.signals.training import branch, tuning
+
+    seen = _rows(rows, ~away)
     with _bar(bars, "reading", len(rows)) as told:
         states = lower.states([row.text for row in rows], told)
-    with _bar(bars, "fine-tuning", branch.steps(seen, branch.PLAN)) as told:
-        upper = branch.train(lower, [states[at] for at in np.flatnonzero(~kept)], seen, told, branch.PLAN)
-    unseen = [states[at] for at in np.flatnonzero(kept)]
-    logits = tuning.logits(upper, unseen)
-    by = branch.temperatures(logits, checked)
-    branch.export(lower, branch.cooled(upper, by), WEIGHTS / MODEL)
-    scale = np.concatenate([np.full(where.stop - where.start, by[name]) for name, where in branch.places().items()])
-    found = branch.chances(torch.tensor(logits / scale.astype(np.float32))).numpy().astype(float)
-    return found[: int(away.sum())], {**by, "vector": tuning.kept(lower, upper, unseen)}
+    with _bar(bars, "fine-tuning", branch.steps(seen, course)) as told:
+        upper = branch.train(lower, [states[at] for at in np.flatnonzero(~away)], seen, told, course)
+    unseen = [states[at] for at in np.flatnonzero(checked)]
+    by = branch.temperatures(tuning.logits(upper, unseen), _rows(rows, checked), course.questions)
+    cool = branch.cooled(upper, by, course.questions)
+    chances = branch.chances(torch.tensor(tuning.logits(cool, unseen)), course.questions).numpy().astype(float)
+    return _Made(cool, by, unseen, chances)
 
 
 @contextmanager
@@ -158,14 +197,13 @@ def by_rules(texts: Sequence[str]) -> dict[str, Floats]:
     }
 
 
-def columns(rows: Sequence[Row], seen: dict[str, Floats], judged: Floats, readable: NDArray[np.bool_]) -> Columns:
-    """All chances of the checked posts, by kind and analyzer; `judged`: those of MiniLM, where it can read."""
+def columns(rows: Sequence[Row], seen: dict[str, Floats], judged: Floats) -> Columns:
+    """All chances of the checked posts, by kind and analyzer; `judged`: those of the encoders, NaN where neither can
+    read."""
     told, start, found = by_rules([row.text for row in rows]), 0, {}
     for kind, names in SETS.items():
-        mine = np.full((len(rows), len(names)), np.nan)
-        mine[readable] = judged[:, start : start + len(names)]
+        found[kind] = {"rules": told[kind], "minilm": judged[:, start : start + len(names)], "ngrams": seen[kind]}
         start += len(names)
-        found[kind] = {"rules": told[kind], "minilm": mine, "ngrams": seen[kind]}
     return found
 
 
@@ -175,7 +213,7 @@ def main() -> None:
     if folder is None:
         sys.exit("set TRADEBOT_SHARED_DATA to the folder that holds labelled/twitter_fin")
     crypto, wire = posts(), news(folder)
-    readable = np.array([row.readable for row in crypto])
+    readable, han = (np.array([script(row.text) for row in crypto]) for script in (latin, chinese))
     away = np.random.default_rng(SEED).random(len(crypto)) < CHECK
     away &= np.array([row.unseen_by_rules for row in crypto])
     with _bars() as bars:
@@ -184,11 +222,13 @@ def main() -> None:
             save(made.table, WEIGHTS / "ngrams.npz")
             save_topics(made.topics, WEIGHTS / "topics.npz")
             told(1)
-        judged, cooled = minilm([row for row in crypto if row.readable], wire, away[readable], bars)
+        judged, cooled = np.full((len(crypto), WIDTH), np.nan), {"ngrams": made.cooled}
+        judged[away & han], cooled["e5"] = e5(crypto, away, han, bars)
+        read = [row for row, known in zip(crypto, readable, strict=True) if known]
+        judged[away & readable], cooled["minilm"] = minilm(read, wire, away[readable], bars)
     checked = [crypto[at] for at in np.flatnonzero(away)]
     seen = {kind: chances[away] for kind, chances in made.unseen.items()}
-    held = columns(checked, seen, judged, readable[away])
-    _report(crypto, wire, {"ngrams": made.cooled, "minilm": cooled}, held, checked)
+    _report(crypto, wire, cooled, columns(checked, seen, judged[away]), checked, han=han[away])
 
 
 def _report(
@@ -197,17 +237,31 @@ def _report(
     cooled: dict[str, dict[str, float]],
     held: Columns,
     checked: Sequence[Row],
+    *,
+    han: Flags,
 ) -> None:
     from apps.signals.training.pooling import pools
 
+    parts = {"all": np.ones(len(checked), bool), "chinese": han, "others": ~han}
     told = {
         "posts": len(crypto),
         "news": len(wire),
         "temperatures": {name: {key: round(by, 3) for key, by in each.items()} for name, each in cooled.items()},
-        "pools": {kind: asdict(pool) for kind, pool in pools(held, checked).items()},
+        "pools": {
+            part: {kind: asdict(pool) for kind, pool in pools(_only(held, which), _rows(checked, which)).items()}
+            for part, which in parts.items()
+        },
         "checked": len(checked),
     }
     sys.stdout.write(json.dumps(told) + "\n")
+
+
+def _only(held: Columns, which: Flags) -> Columns:
+    return {kind: {name: chances[which] for name, chances in each.items()} for kind, each in held.items()}
+
+
+def _rows(rows: Sequence[Row], which: Flags) -> list[Row]:
+    return [row for row, chosen in zip(rows, which, strict=True) if chosen]
 
 
 def _bars() -> Progress:

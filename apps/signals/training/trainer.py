@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from apps.signals.adapters.classifier import readable
 from apps.signals.adapters.hashing import softmax
 from apps.signals.adapters.ngrams import Table, save
 from apps.signals.adapters.trained import ENCODER, FORMAT, SHARE, TOKENIZER, Folder, Mix
+from apps.signals.domain.scripts import latin
 from apps.signals.training import linear
 from apps.signals.training.data import NAMES, Labelled
 from apps.signals.training.evaluation import ENSEMBLE, evaluate_folder
@@ -130,7 +130,7 @@ def _encoder(rows: Sequence[Labelled], checked: NDArray[np.bool_], out: Path, pl
 
 def _start(texts: Sequence[str], out: Path) -> Start | None:
     """MiniLM where it can read most of the texts; else the multilingual encoder, whose tokenizer is written."""
-    if np.mean([readable(text) for text in texts]) >= MOSTLY:
+    if np.mean([latin(text) for text in texts]) >= MOSTLY:
         return None
     from apps.signals.training import multilingual
     from apps.signals.training.tuning import Start

@@ -1,0 +1,100 @@
+"""The encoder of Chinese posts, and who judges a post in which script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from apps.signals.adapters import e5
+from apps.signals.adapters.classifier import ClassifierAnalyzer
+from apps.signals.adapters.e5 import E5, get_e5, read
+from apps.signals.adapters.embedder import get_embedder, pack_chances
+from apps.signals.domain.beliefs import likeliest, of_row
+from apps.signals.domain.scripts import chinese, latin
+from tests.unit.signals.test_analyzers import post
+from tradebot.contracts.errors import NotConfigured
+from tradebot.contracts.values import Direction
+
+UP, DOWN = "以太坊现货ETF今天正式获批", "交易所热钱包被盗,BTC 要跌"
+
+
+@pytest.mark.parametrize(
+    ("text", "by_minilm", "by_e5"),
+    [
+        ("buy BTC", True, False),
+        ("买BTC买", False, True),
+        ("BTC long entry 65000 止损", True, False),
+        ("大饼 ETH SOL", False, True),
+        ("買う", False, True),
+        ("비트코인 지금 매수", False, False),
+        ("покупаю биткоин", False, False),
+        ("🚀🚀 100", False, False),
+        ("", False, False),
+    ],
+)
+def test_each_script_has_its_reader(text: str, by_minilm: bool, by_e5: bool) -> None:
+    assert latin(text) is by_minilm
+    assert chinese(text) is by_e5
+
+
+def test_a_text_is_judged_alike_alone_and_among_others() -> None:
+    texts = [UP, DOWN, "今天天气不错" * 20, "买"]
+    together = get_e5().chances(texts)
+    for text, row in zip(texts, together, strict=True):
+        assert get_e5().chances([text])[0] == pytest.approx(row, abs=0.02)
+        of_row(row.tolist())
+
+
+def test_it_knows_good_news_from_bad() -> None:
+    up, down = (likeliest(of_row(row.tolist()).direction) for row in get_e5().chances([UP, DOWN]))
+    assert (up, down) == ("bullish", "bearish")
+
+
+def test_a_text_longer_than_the_model_reads_is_cut() -> None:
+    assert get_e5().chances(["跌" * 4_000]).shape == (1, 22)
+
+
+def test_of_a_mixed_batch_each_is_judged_by_the_encoder_of_its_script() -> None:
+    texts = [UP, "Bitcoin ETF approved", DOWN]
+    vectors, chances, judges = read(texts, get_embedder())
+    assert judges == [get_e5().version, get_embedder().version, get_e5().version]
+    assert np.allclose(vectors, get_embedder().embed(texts), atol=1e-5)
+    assert np.allclose(chances[[0, 2]], get_e5().chances([UP, DOWN]), atol=0.02)
+    assert np.allclose(chances[1], get_embedder().read([texts[1]])[1], atol=0.02)
+
+
+def test_the_analyzer_takes_the_chances_that_came_along_or_asks_itself() -> None:
+    (row,) = get_e5().chances([DOWN])
+    brought = post(DOWN, chances=pack_chances(row), judge=get_e5().version)
+    one, other = ClassifierAnalyzer().analyze_batch([brought, post(DOWN)])
+    assert one.type is other.type is Direction.BEARISH
+    assert one.confidence == pytest.approx(other.confidence, abs=0.01)
+    assert one.evidence[0].quote == DOWN
+
+
+def test_what_an_older_sender_says_of_chinese_counts_for_nothing() -> None:
+    (row,) = get_embedder().read([DOWN])[1]
+    (said,) = ClassifierAnalyzer().analyze_batch([post(DOWN, chances=pack_chances(row))])
+    assert said.confidence == 0
+
+
+def test_both_encoders_stand_in_the_version() -> None:
+    assert get_e5().version in ClassifierAnalyzer().version
+
+
+def test_without_its_files_chinese_is_left_to_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(e5, "get_e5", lambda: get_e5(tmp_path))
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert ClassifierAnalyzer().analyze(DOWN, []).confidence == 0
+    assert [each["event"] for each in logs] == ["encoder_not_configured"]
+    assert "restore apps/signals/weights" in logs[0]["reason"]
+
+
+def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
+    (tmp_path / e5.MODEL).write_bytes((e5.WEIGHTS / e5.MODEL).read_bytes())
+    with pytest.raises(NotConfigured, match=e5.TOKENIZER):
+        E5(tmp_path)
