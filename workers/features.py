@@ -82,18 +82,21 @@ def _of_images(post: PostView, results: Sequence[OCRResult]) -> Features:
 
 
 def with_vectors(posts: Sequence[Features]) -> list[Features]:
-    """One run of the model and one search for the whole batch."""
+    """One run of the model for the whole batch, and one search for those of its posts that name no coin."""
     vectors, chances = embedder().read([post.text[:READ] for post in posts])
-    nearest = selectors.nearest(vectors)
+    named = [catalogue().symbols(post.text) for post in posts]
+    # What a post is about is guessed by meaning only where no name tells it: see `subject`.
+    unnamed = [at for at, tickers in enumerate(named) if not tickers]
+    nearest = dict(zip(unnamed, selectors.nearest(vectors[unnamed]), strict=True))
     return [
         msgspec.structs.replace(
             post,
             vector=pack(vector),
             chances=pack_chances(row),
-            nearest=near,
-            tickers=catalogue().symbols(post.text),
+            nearest=nearest.get(at, []),
+            tickers=tickers,
         )
-        for post, vector, row, near in zip(posts, vectors, chances, nearest, strict=True)
+        for at, (post, vector, row, tickers) in enumerate(zip(posts, vectors, chances, named, strict=True))
     ]
 
 
