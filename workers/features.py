@@ -83,19 +83,23 @@ def _of_images(post: PostView, results: Sequence[OCRResult]) -> Features:
 
 
 def with_vectors(posts: Sequence[Features]) -> list[Features]:
-    """One run of each encoder that is needed, and one search, for the whole batch."""
+    """One run of each encoder that is needed, and one search for those of the posts that name no coin."""
     vectors, chances, judges = read([post.text[:READ] for post in posts], embedder())
-    nearest = selectors.nearest(vectors)
+    named = [catalogue().symbols(post.text) for post in posts]
+    # What a post is about is guessed by meaning only where no name tells it: see `subject`.
+    unnamed = [at for at, tickers in enumerate(named) if not tickers]
+    nearest = dict(zip(unnamed, selectors.nearest(vectors[unnamed]), strict=True))
+    rows = zip(posts, vectors, chances, judges, named, strict=True)
     return [
         msgspec.structs.replace(
             post,
             vector=pack(vector),
             chances=pack_chances(row),
             judge=judge,
-            nearest=near,
-            tickers=catalogue().symbols(post.text),
+            nearest=nearest.get(at, []),
+            tickers=tickers,
         )
-        for post, vector, row, judge, near in zip(posts, vectors, chances, judges, nearest, strict=True)
+        for at, (post, vector, row, judge, tickers) in enumerate(rows)
     ]
 
 

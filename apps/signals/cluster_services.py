@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,27 +23,32 @@ from tradebot import sql
 from tradebot.contracts.ids import stable_id
 from tradebot.contracts.values import Direction
 
-MOST_OF_A_STORY = 30
-"""Posts of a story that a new one is compared with, and as many copies of each."""
+MOST_OF_A_STORY = 20
+"""Posts of a story that a new one is compared with, the first ones, and as many copies of each."""
 MOST_POSTS = 1_000
 
 _LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS key"
-# As one JSON: reading a hundred rows column by column takes the client ten times as long.
+# As one JSON: reading a hundred rows column by column takes the client ten times as long. `post` in two halves, each by
+# an index: with an OR, all posts of a story would be read, under the lock.
 _TOLD = f"""
 SELECT coalesce(json_agg(told ORDER BY opened_at, at, signal_id), '[]')::text FROM (
     SELECT post.signal_id, signal.type, signal.coins, signal.event, post.voice, signal.timestamp AS at,
            CASE WHEN signal.shadow = '' THEN post.confidence ELSE 0 END AS confidence, post.numbers,
            encode(post.sketch, 'hex') AS sketch, encode(post.vector, 'hex') AS vector, signal.owner_id, post.cluster_id,
-           story.opened_at, post.copy_of, voice.first_seen, voice.posts,
-           row_number() OVER (PARTITION BY post.cluster_id, post.copy_of ORDER BY signal.timestamp, signal.id) AS place
+           story.opened_at, post.copy_of, voice.first_seen, voice.posts
     FROM {Cluster._meta.db_table} AS story
-    JOIN {ClusterPost._meta.db_table} AS post ON post.cluster_id = story.id
+    CROSS JOIN LATERAL (
+        SELECT * FROM {ClusterPost._meta.db_table} AS first WHERE first.cluster_id = story.id AND first.place <= %s
+        UNION ALL
+        SELECT * FROM {ClusterPost._meta.db_table} AS own
+        WHERE own.cluster_id = story.id AND own.place > %s AND own.voice = ANY(%s::text[])
+    ) AS post
     JOIN {Signal._meta.db_table} AS signal ON signal.id = post.signal_id
     LEFT JOIN {VoiceRow._meta.db_table} AS voice ON voice.name = post.voice
     WHERE story.opened_at BETWEEN %s AND %s AND story.coins && %s::varchar[]
       AND (story.owner_id IS NULL OR story.owner_id = ANY(%s::uuid[]))
-    ORDER BY story.opened_at DESC, place LIMIT %s
-) AS told WHERE place <= %s OR voice = ANY(%s::text[])
+    ORDER BY story.opened_at DESC, post.place, post.signal_id LIMIT %s
+) AS told
 """  # noqa: S608 - the tables' own names
 _HEARD = f"""
 SELECT asked.name, voice.first_seen, coalesce(voice.posts, 0), demotion.reason
@@ -152,8 +158,8 @@ def _questions(callings: Sequence[Calling], rules: StorySettings) -> tuple[sql.Q
     owners = {each.telling.owner_id for each in callings if each.telling.owner_id}
     voices = sorted({each.telling.voice for each in callings})
     told = [
-        *(min(times) - rules.window, max(times) + rules.window, sorted(coins)),
-        *(list(owners), MOST_POSTS, MOST_OF_A_STORY, voices),
+        *(MOST_OF_A_STORY, MOST_OF_A_STORY, voices),
+        *(min(times) - rules.window, max(times) + rules.window, sorted(coins), list(owners), MOST_POSTS),
     ]
     return (_TOLD, told), (_HEARD, [voices])
 
@@ -208,9 +214,10 @@ def _member(row: _Told) -> Member:
 
 
 def rows(stories: Mapping[UUID, Story]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Stories and their posts, as the columns of their tables."""
+    """Stories and their posts, as the columns of their tables; `place` counts those of this batch alone."""
     opened: dict[UUID, dict[str, Any]] = {}
     posts = []
+    places: Counter[tuple[UUID, UUID | None]] = Counter()
     for signal_id, story in stories.items():
         member, telling = story.placed.member, story.placed.member.telling
         if member.cluster_id == stable_id("cluster", signal_id):
@@ -222,6 +229,7 @@ def rows(stories: Mapping[UUID, Story]) -> tuple[list[dict[str, Any]], list[dict
                 "opened_at": member.opened_at,
                 "owner_id": telling.owner_id,
             }
+        places[member.cluster_id, member.copy_of] += 1
         posts.append(
             {
                 "signal_id": signal_id,
@@ -232,6 +240,7 @@ def rows(stories: Mapping[UUID, Story]) -> tuple[list[dict[str, Any]], list[dict
                 "numbers": telling.numbers,
                 "sketch": _hex(np.array(sorted(telling.sketch), "<u4")),
                 "vector": None if telling.vector is None else _hex(telling.vector.astype("<f2")),
+                "place": places[member.cluster_id, member.copy_of],
             }
         )
     return list(opened.values()), posts

@@ -38,23 +38,33 @@ class Cluster(models.Model):
 
 class ClusterPost(models.Model):
     """A post of a story. `confidence` is its own, before anybody's support; `sketch` (uint32) and `vector` (float16)
-    are what it is compared by. A copy says nothing of its own."""
+    are what it is compared by. A copy says nothing of its own. A `place` may be taken twice: posts of a story that
+    share no coin are placed at the same moment."""
 
     signal = models.OneToOneField(
         "signals.Signal", primary_key=True, on_delete=models.CASCADE, related_name="telling", editable=False
     )
-    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="posts")
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="posts", db_index=False)
     voice = models.CharField(max_length=420, help_text="The channel, or the author where there is none.")
     confidence = models.FloatField()
     copy_of = models.UUIDField(null=True, blank=True, help_text="The signal whose text this post repeats.")
     numbers = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     sketch = models.BinaryField()
     vector = models.BinaryField(null=True, blank=True)
+    place = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Its number among the posts of their own, or among one's copies; 0: not numbered.",
+    )
 
     class Meta:
         verbose_name = "post of a story"
         verbose_name_plural = "posts of a story"
         ordering = ("cluster", "signal")
+        indexes = (
+            models.Index(fields=("cluster", "copy_of", "place"), name="signals_story_place"),
+            models.Index(fields=("cluster", "voice"), name="signals_story_voice"),
+        )
 
     def __str__(self) -> str:
         return self.voice

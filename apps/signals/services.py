@@ -86,7 +86,11 @@ def _stored(decided: Sequence[Decided], stories: Mapping[UUID, Story], now: date
     return {each.post_id: made[each.signal_id] for each in told}
 
 
-# The voices in the order of their names: two workers that heard the same ones must not wait for each other.
+_BEFORE = f"""
+SELECT max(before.place) FROM {ClusterPost._meta.db_table} AS before
+WHERE before.cluster_id = given.cluster_id AND before.copy_of"""  # noqa: S608 - the table's own name
+# The voices in the order of their names: two workers that heard the same ones must not wait for each other. Two ways to
+# what was told before: no index helps to find IS NOT DISTINCT FROM.
 _RECORD = f"""
 WITH analyses AS (
     INSERT INTO {Analysis._meta.db_table}
@@ -124,11 +128,12 @@ WITH analyses AS (
     ON CONFLICT DO NOTHING
 ), posts AS (
     INSERT INTO {ClusterPost._meta.db_table}
-        (signal_id, cluster_id, voice, confidence, copy_of, numbers, sketch, vector)
-    SELECT signal_id, cluster_id, voice, confidence, copy_of, numbers, sketch, vector
+        (signal_id, cluster_id, voice, confidence, copy_of, numbers, sketch, vector, place)
+    SELECT signal_id, cluster_id, voice, confidence, copy_of, numbers, sketch, vector,
+           place + coalesce(CASE WHEN copy_of IS NULL THEN ({_BEFORE} IS NULL) ELSE ({_BEFORE} = given.copy_of) END, 0)
     FROM json_to_recordset(%s) AS given (
         signal_id uuid, cluster_id uuid, voice text, confidence float8, copy_of uuid, numbers varchar[], sketch bytea,
-        vector bytea
+        vector bytea, place integer
     )
     WHERE signal_id IN (SELECT id FROM signals)
 )

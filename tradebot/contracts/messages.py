@@ -106,6 +106,7 @@ class Features(Message, frozen=True, kw_only=True):
     tickers: list[str] = []
     vector: str = ""
     nearest: list[Near] = []
+    """Coins whose descriptions the text comes nearest to, best first; not looked for where the text names a coin."""
     owner_id: str | None = None
     chances: str = ""
     """What an encoder makes of the text: base64 of 22 float16 (<f2), empty where none was asked."""

@@ -15,8 +15,8 @@ from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import FusionOptions
 
 HEADS, WIDTH = 12, 384
-BLOCK = 32
-"""Weights of one scale in four bits: as in the package that e5 comes from, so that what was not trained stays equal."""
+BLOCK = 64
+"""Weights of one scale in four bits. Each has a zero of its own, too: without, e5 lost a tenth of its F1."""
 INT8 = 4
 """onnxruntime's name (`accuracy_level`) for products whose other side is rounded to eight bits."""
 
@@ -88,7 +88,7 @@ def tiny(model: torch.nn.Module, target: Path, outputs: Sequence[str]) -> None:
         to_onnx(model, raw, outputs)
         config = DefaultWeightOnlyQuantConfig(
             block_size=BLOCK,
-            is_symmetric=True,
+            is_symmetric=False,
             accuracy_level=INT8,
             op_types_to_quantize=("MatMul", "Gather"),
             quant_axes=(("MatMul", 0), ("Gather", 1)),

@@ -7,6 +7,7 @@ one Python alone).
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -27,6 +28,8 @@ WIDTH, HEADS, INNER, LAYERS, POSITIONS = 384, 12, 1536, 12, 128
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 """32 weights: the low halves of the bytes, then the high ones, each less 8, times the scale."""
 START, END, UNKNOWN = 0, 2, 3
+LIKELY = -13.5
+"""Score (log-probability) from which on a letter is kept that no text showed."""
 Array = NDArray[np.float32]
 
 
@@ -110,24 +113,30 @@ def tokenizer(pieces: Iterable[tuple[str, float]]) -> Tokenizer:
 
 
 def cut(
-    texts: Sequence[str], whole: Packed, script: Callable[[str], bool] = lambda _: True
+    texts: Sequence[str],
+    whole: Packed,
+    often: int = 1,
+    letter: Callable[[str, float], bool] = lambda letter, score: True,
 ) -> tuple[Tokenizer, list[int]]:
-    """A tokenizer that knows the pieces of these texts and every single letter of the `script`, and which pieces of the
-    whole these are."""
+    """A tokenizer that knows the pieces that occur in `often` of these texts, every single letter that occurs in one,
+    and those of which `letter` (told the letter and its score) says so; and which pieces of the whole these are."""
     everything = list(zip(whole.pieces, whole.scores, strict=True))
-    used = {number for each in tokenizer(everything).encode_batch_fast(list(texts)) for number in each.ids}
-    letters = {number for number, piece in enumerate(whole.pieces) if _is_letter(piece.removeprefix("▁"), script)}
+    found = Counter(number for each in tokenizer(everything).encode_batch_fast(list(texts)) for number in set(each.ids))
+    used = {number for number, times in found.items() if times >= often}
+    letters = {
+        number
+        for number, (piece, score) in enumerate(everything)
+        if len(bare := piece.removeprefix("▁")) <= 1 and (number in found or not bare or letter(bare, score))
+    }
     kept = sorted(used | letters | set(range(UNKNOWN + 1)))
     return tokenizer(everything[number] for number in kept), kept
 
 
-def _is_letter(piece: str, script: Callable[[str], bool]) -> bool:
-    return not piece or (len(piece) == 1 and script(piece))
-
-
-def chinese(letter: str) -> bool:
-    """Whether Chinese posts are written with it: Chinese and Latin letters, digits, marks."""
-    return letter < "\u0250" or "\u2000" <= letter <= "\u303f" or "\u4e00" <= letter <= "\u9fff" or letter >= "\uff00"
+def likely_chinese(letter: str, score: float) -> bool:
+    """Whether Chinese posts are often written with it: Chinese and Latin letters, digits, marks."""
+    return score > LIKELY and (
+        letter < "\u0250" or "\u2000" <= letter <= "\u303f" or "\u4e00" <= letter <= "\u9fff" or letter >= "\uff00"
+    )
 
 
 def encoder(whole: Packed, kept: Sequence[int], layers: int = LAYERS) -> Any:

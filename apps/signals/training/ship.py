@@ -39,6 +39,8 @@ from apps.signals.training.rows import Row, news, posts
 CHECK = 0.1
 """Share of the posts that the judging end does not learn from: it is calibrated on them."""
 SEED = 42
+OFTEN = 2
+"""In how many posts a piece of a word must occur to be shipped."""
 Columns = dict[str, dict[str, Floats]]
 Flags = NDArray[np.bool_]
 
@@ -144,9 +146,8 @@ def e5(crypto: Sequence[Row], away: Flags, mine: Flags, bars: Progress) -> tuple
     splitter, known = multilingual.cut(texts, whole)
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
     made = _trained(tuning.Lower(branch.E5.plan, start), crypto, branch.E5, bars, away=away, checked=away & mine)
-    # English taught it what Chinese posts mean, too; its words need not travel along.
-    used = [text for text, my in zip(texts, mine, strict=True) if my]
-    splitter, known = multilingual.cut(used, whole, multilingual.chinese)
+    # Words that came once taught it little: they need not travel along.
+    splitter, known = multilingual.cut(texts, whole, OFTEN, multilingual.likely_chinese)
     (WEIGHTS / e5_files.TOKENIZER).write_bytes(gzip.compress(splitter.to_str().encode(), mtime=0))
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
     lower = tuning.Lower(branch.E5.plan, start)

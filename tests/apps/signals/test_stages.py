@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.signals import selectors, services
+from apps.signals.adapters.embedder import unpack
 from apps.signals.domain.ensemble import combine
 from apps.signals.models import Analysis, Signal
 from tests.apps.signals.conftest import recorded
@@ -253,6 +255,47 @@ def test_signals_are_found_by_coin_and_time() -> None:
 def test_a_post_that_names_no_coin_is_about_the_one_it_clearly_means(text: str, coin: str) -> None:
     (signal,) = judged(recorded(text))
     assert signal.coins == [coin]
+
+
+class TestTheNearestCoins:
+    """What the features stage asks the database for, and for whom."""
+
+    MEANT = "Buying more of the privacy coin with zero-knowledge proofs"
+
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """For how many posts each search is, as it is made."""
+        searches: list[int] = []
+        nearest = selectors.nearest
+        monkeypatch.setattr(selectors, "nearest", lambda vectors: searches.append(len(vectors)) or nearest(vectors))
+        return searches
+
+    def test_are_looked_for_where_a_post_names_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        nearest, searches = selectors.nearest, self.asked(monkeypatch)
+        posts = [recorded(text) for text in ("sell BTC now", self.MEANT, "Good morning everybody", "$DOGE to the moon")]
+        named, meant, greeting, tagged = features(posts)
+        assert searches == [2]
+        assert (named.tickers, named.nearest, tagged.tickers, tagged.nearest) == (["BTC"], [], ["DOGE"], [])
+        assert (meant.tickers, meant.nearest[0].coin, len(meant.nearest)) == ([], "ZEC", selectors.NEAREST)
+        assert [meant.nearest, greeting.nearest] == nearest(
+            np.stack([unpack(each.vector) for each in (meant, greeting)])
+        )
+        assert {signal.post_id: signal.coins for signal in analyze([named, meant, greeting, tagged])} == {
+            posts[0].post_id: ["BTC"],
+            posts[1].post_id: ["ZEC"],
+            posts[3].post_id: ["DOGE"],
+        }
+
+    def test_cost_no_statement_where_every_post_names_one(self) -> None:
+        posts = [recorded("sell BTC now"), recorded("$DOGE to the moon")]
+        with CaptureQueriesContext(connection) as queries:
+            features(posts)
+        assert not queries.captured_queries
+
+    def test_are_not_looked_for_where_a_picture_names_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        searches = self.asked(monkeypatch)
+        post = recorded(self.MEANT)
+        (made,) = features_of_images([ocr_result(post_id=post.post_id, text="Binance will list DOGE")])
+        assert (searches, made.tickers, made.nearest) == ([0], ["DOGE"], [])
 
 
 @pytest.mark.parametrize("text", ["buy more BTС now, to the moon", "$ZORBLAX to the moon, buying more now"])

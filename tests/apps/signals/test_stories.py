@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
 from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 from typing import Any
@@ -25,14 +26,15 @@ from apps.accounts.models import User
 from apps.exchanges.adapters import snapshots
 from apps.exchanges.domain.wire import MARK_SECONDS, mark_keys, ticker_key
 from apps.exchanges.models import Venue
-from apps.signals import cluster_services, selectors, services
+from apps.signals import cluster_services, cluster_settings, selectors, services
+from apps.signals.cluster_services import Calling
 from apps.signals.domain.manipulation import Market
-from apps.signals.models import Signal
+from apps.signals.models import Analysis, Signal
 from apps.signals.models_accuracy import Demotion
 from apps.signals.models_clusters import Cluster, ClusterPost, Voice
 from tests.apps.signals.conftest import recorded
 from tests.factories import ocr_result
-from tradebot import valkey
+from tradebot import sql, valkey
 from tradebot.contracts.messages import AnalysisSignal, Box, CleanPost, Features
 from tradebot.contracts.ports import Depth, Level, Ticker
 from tradebot.contracts.values import Direction, Pair
@@ -40,7 +42,7 @@ from workers import analyze as stage
 from workers import market
 from workers.analyze import JOINED, SHADOWED, analyze
 from workers.features import features, features_of_images
-from workers.judging import Meaning
+from workers.judging import Meaning, calling, meaning
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("coins")]
 
@@ -139,6 +141,92 @@ def test_what_was_stored_before_there_were_stories_is_given_as_it_is() -> None:
     Cluster.objects.all().delete()
     (again,) = analyze([made])
     assert (again.signal_id, again.cluster_id) == (first.signal_id, "")
+
+
+def places() -> list[tuple[str, bool, int]]:
+    """Who told what there is, whether as a copy, and its place; in the order of their voices."""
+    told = ClusterPost.objects.order_by("voice").values_list("voice", "copy_of", "place")
+    return [(voice.removeprefix("twitter:"), copy_of is not None, place) for voice, copy_of, place in told]
+
+
+class TestThePlace:
+    """A post's number in its story, and what depends on it."""
+
+    NUMBERED = [("a", False, 1), ("b", False, 2), ("c", True, 1), ("d", True, 2), ("e", True, 1), ("f", False, 3)]
+    TEXTS = (NEWS, SAME_NEWS, NEWS + "!", NEWS + "!!", SAME_NEWS + "!", "Big: Binance opens PEPE spot trading soon")
+
+    def test_is_counted_among_posts_of_their_own_and_among_the_copies_of_each(self) -> None:
+        assert len({said(text, author).cluster_id for text, author in zip(self.TEXTS, "abcdef", strict=True)}) == 1
+        assert places() == self.NUMBERED
+
+    def test_in_one_batch_and_behind_what_was_told_before_is_the_same(self) -> None:
+        said(self.TEXTS[0], "a")
+        judged(*(recorded(text, author=author) for text, author in zip(self.TEXTS[1:4], "bcd", strict=True)))
+        judged(*(recorded(text, author=author) for text, author in zip(self.TEXTS[4:], "ef", strict=True)))
+        assert places() == self.NUMBERED
+
+    def test_stays_after_a_redelivery(self) -> None:
+        made = features([recorded(NEWS, author="a"), recorded(SAME_NEWS, author="b")])
+        (first,) = analyze(made[:1])
+        said(NEWS + "!", "c")
+        assert first in analyze(made)
+        # As if the workers that judged them had been at it at this moment.
+        Analysis.objects.all().delete()
+        assert first in analyze(made)
+        assert places() == [("a", False, 1), ("b", False, 2), ("c", True, 1)]
+
+    def test_says_with_whom_a_new_post_is_compared(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster_services, "MOST_OF_A_STORY", 2)
+        for text, author in zip(self.TEXTS, "abcdef", strict=True):
+            said(text, author)
+        last = said("PEPE: listing on Binance is confirmed for this week", "g")
+        story = Signal.objects.get(pk=last.signal_id).versions["story"]
+        assert (story["joined"], sorted(story["support"])) == (True, ["twitter:a", "twitter:b"])
+
+    def test_of_copies_takes_none_from_those_who_tell_it_of_their_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster_services, "MOST_OF_A_STORY", 2)
+        for author in "abcde":
+            said(NEWS, author)
+        said(SAME_NEWS, "f")
+        last = said(self.TEXTS[-1], "g")
+        assert sorted(Signal.objects.get(pk=last.signal_id).versions["story"]["support"]) == ["twitter:a", "twitter:f"]
+
+    def test_hides_nobody_from_their_own_voice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A post that is far behind finds its row when it is delivered again."""
+        for author in "abc":
+            said(NEWS, author)
+        made = features([recorded(NEWS, author="z")])
+        (first,) = analyze(made)
+        monkeypatch.setattr(cluster_services, "MOST_OF_A_STORY", 1)
+        known = cluster_services._read(
+            sql.together(*cluster_services._questions([calling_of(made[0], first)], cluster_settings.current()))
+        )
+        assert [each.telling.voice for each in known.members] == ["twitter:a", "twitter:b", "twitter:z"]
+
+    def test_is_none_of_a_worker_that_does_not_number_yet_whose_posts_still_count(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cluster_services, "MOST_OF_A_STORY", 1)
+        said(NEWS, "a")
+        said(SAME_NEWS, "b")
+        ClusterPost.objects.filter(voice="twitter:b").update(place=ClusterPost._meta.get_field("place").db_default)
+        last = said(self.TEXTS[-1], "c")
+        assert sorted(Signal.objects.get(pk=last.signal_id).versions["story"]["support"]) == ["twitter:a", "twitter:b"]
+        assert places() == [("a", False, 1), ("b", False, 0), ("c", False, 2)]
+
+    def test_is_given_by_time_to_what_was_told_before_there_were_places(self) -> None:
+        for text, author in zip(self.TEXTS, "abcdef", strict=True):
+            said(text, author)
+        ClusterPost.objects.update(place=0)
+        with connection.cursor() as cursor:
+            cursor.execute(import_module("apps.signals.migrations.0004_places").NUMBERED)
+        assert places() == self.NUMBERED
+
+
+def calling_of(post: Features, signal: AnalysisSignal) -> Calling:
+    """The post as its story compares it."""
+    verdicts = stage.get_panel().judge([post])[0]
+    return calling(post, UUID(signal.signal_id), meaning(post, verdicts, stage.get_panel().quorum), {})
 
 
 class TestAShadow:
