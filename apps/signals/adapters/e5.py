@@ -1,13 +1,14 @@
-"""multilingual-e5-small through onnxruntime, its lower layers in four bits: what Chinese texts mean.
+"""multilingual-e5-small through onnxruntime, its lower layers in four bits: the second look at what texts mean.
 
-It judges what MiniLM can't read; the vector of every text is MiniLM's.
+It judges Chinese texts, which MiniLM can't read, and has a say on those where MiniLM is in doubt, at three times the
+time of MiniLM. The vector of every text is MiniLM's.
 """
 
 from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,9 @@ from apps.signals.adapters.embedder import (
     padded,
     session,
 )
-from apps.signals.domain.beliefs import WIDTH
-from apps.signals.domain.scripts import chinese
+from apps.signals.adapters.hashing import softmax
+from apps.signals.domain.beliefs import DIRECTIONS, SETS, WIDTH
+from apps.signals.domain.scripts import chinese, latin
 from tradebot.contracts.errors import NotConfigured
 
 if TYPE_CHECKING:
@@ -37,10 +39,15 @@ log = structlog.get_logger(__name__)
 MODEL = "e5.q4.onnx"
 TOKENIZER = "e5.tokenizer.json.gz"
 NAME = "e5"
+DOUBT = 0.8
+"""Where MiniLM gives its likeliest direction less, both are asked."""
+SHARES = {"direction": (0.5, 0.9), "event": (0.6, 0.6), "mood": (0.4, 0.8)}
+"""Exponents of MiniLM's and of e5's chances in what both hold together: fitted (training/ship.py)."""
+LEAST = 1e-3
 
 
 class E5:
-    """Chances of Chinese texts. Safe for several threads."""
+    """Chances of texts. Safe for several threads."""
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         model = weights / MODEL
@@ -81,7 +88,7 @@ _lock = threading.Lock()
 
 
 def get_e5(weights: Path = WEIGHTS) -> E5:
-    """This process's encoder, made when the first Chinese text comes. Raises NotConfigured where its files are
+    """This process's encoder, made when the first text needs it. Raises NotConfigured where its files are
     absent."""
     with _lock:
         if weights not in _made:
@@ -97,20 +104,41 @@ def get_e5(weights: Path = WEIGHTS) -> E5:
 
 
 def read(texts: Sequence[str], minilm: MiniLM) -> tuple[Vectors, Chances, list[str]]:
-    """The vectors and chances of `MiniLM.read`, the chances of Chinese texts by the encoder that can read them, and the
-    version of whoever gave each text's chances; empty where nobody could read it."""
+    """The vectors and chances of `MiniLM.read`, with e5's chances of Chinese texts and its say on doubtful ones, and
+    the version of whoever gave each text's chances. Without e5's files all chances are MiniLM's."""
     vectors, chances = minilm.read(texts)
     judges = [minilm.version] * len(texts)
-    at = [place for place, text in enumerate(texts) if chinese(text)]
-    if at:
+    alone = [at for at, text in enumerate(texts) if chinese(text)]
+    both = [at for at, text in enumerate(texts) if latin(text) and doubtful(chances[at])]
+    asked = alone + both
+    if asked:
         try:
             encoder = get_e5()
         except NotConfigured:
             return vectors, chances, judges
-        chances[at] = encoder.chances([texts[place] for place in at])
-        for place in at:
-            judges[place] = encoder.version
+        found = encoder.chances([texts[at] for at in asked])
+        chances[alone] = found[: len(alone)]
+        chances[both] = together(chances[both], found[len(alone) :])
+        for at in asked:
+            judges[at] = encoder.version if chinese(texts[at]) else f"{minilm.version}+{encoder.version}"
     return vectors, chances, judges
+
+
+def doubtful(chances: Chances) -> bool:
+    """Whether the direction in WIDTH chances of one text is far from sure."""
+    return bool(chances[: len(DIRECTIONS)].max() < DOUBT)
+
+
+def together(one: Chances, other: Chances, shares: Mapping[str, tuple[float, float]] = SHARES) -> Chances:
+    """Chances of MiniLM and of e5, (N, 22) each, as one opinion: a weighted sum of log-odds."""
+    logs = [np.log(np.maximum(each, LEAST)) for each in (one, other)]
+    found, start = np.empty_like(one), 0
+    for kind, names in SETS.items():
+        part = slice(start, start + len(names))
+        held = sum(share * log[:, part] for share, log in zip(shares[kind], logs, strict=True))
+        found[:, part] = softmax(np.asarray(held, dtype=np.float32))
+        start += len(names)
+    return found
 
 
 def version(weights: Path = WEIGHTS) -> str:

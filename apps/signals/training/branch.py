@@ -1,4 +1,4 @@
-"""An encoder with two ends: MiniLM's vector, kept as it was, and what MiniLM or e5 holds of a text, learned."""
+"""An encoder with two ends: MiniLM's vector, kept as it was, and what it holds of a text, learned; e5 has the latter."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from apps.signals.training.export import small, tiny
 from apps.signals.training.rows import Row
 from apps.signals.training.tuning import Lower, Plan, Task, Upper
 
-Questions = Mapping[str, tuple[Sequence[str], float]]
-QUESTIONS: Questions = {
+QUESTIONS: Mapping[str, tuple[Sequence[str], float]] = {
     "crypto": (("0", "1", "2"), 1.0),
     "news": (("0", "1", "2"), 0.7),
     "gate": (("False", "True"), 0.1),
@@ -29,8 +28,6 @@ QUESTIONS: Questions = {
     "mood": (MOODS, 0.5),
 }
 """Columns of the head, in order, and what each question counts in the loss."""
-CHINESE: Questions = {name: QUESTIONS[name] for name in ("crypto", "event", "mood")}
-"""Those of an encoder that learns from crypto posts alone."""
 EVEN = 0.5
 """0 counts each row alike, 1 each class alike."""
 SHORT = 0.5
@@ -44,18 +41,14 @@ class Course:
     """What one encoder goes through. `passes`: how often an epoch goes through a row."""
 
     plan: Plan
-    questions: Questions
     passes: Callable[[Row], int]
 
 
 MINILM = Course(
     Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96),
-    QUESTIONS,
     lambda row: 1 if row.news or row.direction is None else PASSES,
 )
-E5 = Course(
-    Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, keep=0.0), CHINESE, lambda row: 1 if row.readable else PASSES
-)
+E5 = Course(Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, keep=0.0), lambda row: 1 if row.readable else PASSES)
 Matrix = NDArray[np.float32]
 
 
@@ -68,10 +61,10 @@ def answer(row: Row, question: str) -> str | None:
     return {"gate": str(row.news), "event": row.event, "mood": row.mood}[question]
 
 
-def places(questions: Questions = QUESTIONS) -> dict[str, slice]:
+def places() -> dict[str, slice]:
     """Which columns answer which question."""
     found, start = {}, 0
-    for question, (names, _) in questions.items():
+    for question, (names, _) in QUESTIONS.items():
         found[question] = slice(start, start + len(names))
         start += len(names)
     return found
@@ -83,9 +76,9 @@ def labels(rows: Sequence[Row], question: str) -> NDArray[np.int64]:
     return np.array([-1 if (said := answer(row, question)) is None else names.index(said) for row in rows])
 
 
-def tasks(rows: Sequence[Row], questions: Questions = QUESTIONS) -> list[Task]:
+def tasks(rows: Sequence[Row]) -> list[Task]:
     """Every question with its labels; rare answers count more, short remarks less."""
-    return [_task(rows, question, where) for question, where in places(questions).items()]
+    return [_task(rows, question, where) for question, where in places().items()]
 
 
 def _task(rows: Sequence[Row], question: str, where: slice) -> Task:
@@ -104,7 +97,7 @@ def train(
     order = [at for at, row in enumerate(rows) for _ in range(course.passes(row))]
     again = [states[at] for at in order]
     vectors = lower.vectors(states)[order] if course.plan.keep else None
-    asked = tasks([rows[at] for at in order], course.questions)
+    asked = tasks([rows[at] for at in order])
     return tuning.fit(lower, again, asked, course.plan, vectors=vectors, told=told)
 
 
@@ -113,33 +106,31 @@ def steps(rows: Sequence[Row], course: Course) -> int:
     return course.plan.epochs * sum(map(course.passes, rows))
 
 
-def temperatures(logits: Matrix, rows: Sequence[Row], questions: Questions = QUESTIONS) -> dict[str, float]:
+def temperatures(logits: Matrix, rows: Sequence[Row]) -> dict[str, float]:
     """What the logits of each question must be divided by, found on rows that the model did not see."""
     found = {}
-    for question, where in places(questions).items():
+    for question, where in places().items():
         right = labels(rows, question)
         known = right >= 0
         found[question] = temperature(logits[known][:, where].tolist(), right[known].tolist()) if known.any() else 1.0
     return found
 
 
-def cooled(upper: Upper, by: Mapping[str, float], questions: Questions = QUESTIONS) -> Upper:
+def cooled(upper: Upper, by: Mapping[str, float]) -> Upper:
     """The same model with the logits of every question divided by its temperature."""
     found = copy.deepcopy(upper)
     with torch.no_grad():
-        for question, where in places(questions).items():
+        for question, where in places().items():
             found.head.weight[where] /= by[question]
             found.head.bias[where] /= by[question]
     return found
 
 
-def chances(logits: torch.Tensor, questions: Questions = QUESTIONS) -> torch.Tensor:
-    """Logits of all questions to chances (N, 22): directions, mixed by the gate where there is one, events, moods."""
-    parts = {question: torch.softmax(logits[:, where], dim=1) for question, where in places(questions).items()}
-    direction = parts["crypto"]
-    if "gate" in parts:
-        news = parts["gate"][:, 1:]
-        direction = direction * (1 - news) + parts["news"] * news
+def chances(logits: torch.Tensor) -> torch.Tensor:
+    """Logits of all questions to chances (N, 22): directions, mixed by the gate, events, moods."""
+    parts = {question: torch.softmax(logits[:, where], dim=1) for question, where in places().items()}
+    news = parts["gate"][:, 1:]
+    direction = parts["crypto"] * (1 - news) + parts["news"] * news
     return torch.cat([direction, parts["event"], parts["mood"]], dim=1)
 
 
@@ -159,13 +150,12 @@ class Ends(nn.Module):  # type: ignore[misc]
 class Judging(nn.Module):  # type: ignore[misc]
     """`input_ids`, `attention_mask` → `chances` (N, 22)."""
 
-    def __init__(self, lower: Lower, upper: Upper, questions: Questions) -> None:
+    def __init__(self, lower: Lower, upper: Upper) -> None:
         super().__init__()
         self.whole = tuning.Whole(lower, upper)
-        self.questions = questions
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return chances(self.whole(input_ids, attention_mask), self.questions)
+        return chances(self.whole(input_ids, attention_mask))
 
 
 def export(lower: Lower, upper: Upper, target: Path) -> None:
@@ -173,6 +163,6 @@ def export(lower: Lower, upper: Upper, target: Path) -> None:
     small(Ends(lower, upper).eval(), target, ("vector", "chances"))
 
 
-def export_judge(lower: Lower, upper: Upper, target: Path, questions: Questions) -> None:
+def export_judge(lower: Lower, upper: Upper, target: Path) -> None:
     """The judging end alone, in four bits."""
-    tiny(Judging(lower, upper, questions).eval(), target, ("chances",))
+    tiny(Judging(lower, upper).eval(), target, ("chances",))

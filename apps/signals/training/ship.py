@@ -128,31 +128,34 @@ def minilm(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progre
 
     shutil.copyfile(packaged_model() / "tokenizer.json", WEIGHTS / "tokenizer.json")
     coins = [Row(coin.description) for coin in catalogue().coins.values()]
-    rows = [*crypto, *wire, *coins]
-    kept = np.concatenate([away, np.random.default_rng(SEED).random(len(wire)) < CHECK, np.zeros(len(coins), bool)])
     lower = tuning.Lower(branch.MINILM.plan)
-    made = _trained(lower, rows, branch.MINILM, bars, away=kept, checked=kept)
+    kept = np.concatenate([_away(away, wire), np.zeros(len(coins), bool)])
+    made = _trained(lower, [*crypto, *wire, *coins], kept, branch.MINILM, bars)
     branch.export(lower, made.upper, WEIGHTS / MODEL)
     return made.chances[: int(away.sum())], {**made.by, "vector": tuning.kept(lower, made.upper, made.unseen)}
 
 
-def e5(crypto: Sequence[Row], away: Flags, mine: Flags, bars: Progress) -> tuple[Floats, dict[str, float]]:
-    """Write the encoder of Chinese posts, trained on all posts without those `away`; returns its chances of those away
-    that are Chinese (`mine`), and the temperatures found on them."""
+def e5(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progress) -> tuple[Floats, dict[str, float]]:
+    """Write the second encoder and its tokenizer; as `minilm`."""
     from apps.signals.training import branch, multilingual, tuning
 
     whole = multilingual.packed()
-    texts = [row.text for row in crypto]
+    rows = [*crypto, *wire]
+    texts = [row.text for row in rows]
     splitter, known = multilingual.cut(texts, whole)
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
-    made = _trained(tuning.Lower(branch.E5.plan, start), crypto, branch.E5, bars, away=away, checked=away & mine)
+    made = _trained(tuning.Lower(branch.E5.plan, start), rows, _away(away, wire), branch.E5, bars)
     # Words that came once taught it little: they need not travel along.
-    splitter, known = multilingual.cut(texts, whole, OFTEN, multilingual.likely_chinese)
+    splitter, known = multilingual.cut(texts[: len(crypto)], whole, OFTEN, multilingual.likely_chinese)
     (WEIGHTS / e5_files.TOKENIZER).write_bytes(gzip.compress(splitter.to_str().encode(), mtime=0))
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
-    lower = tuning.Lower(branch.E5.plan, start)
-    branch.export_judge(lower, made.upper, WEIGHTS / e5_files.MODEL, branch.CHINESE)
-    return made.chances, made.by
+    branch.export_judge(tuning.Lower(branch.E5.plan, start), made.upper, WEIGHTS / e5_files.MODEL)
+    return made.chances[: int(away.sum())], made.by
+
+
+def _away(crypto: Flags, wire: Sequence[Row]) -> Flags:
+    """Those of the posts, and as many of the news."""
+    return np.concatenate([crypto, np.random.default_rng(SEED).random(len(wire)) < CHECK])
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +169,8 @@ class _Made:
     chances: Floats
 
 
-def _trained(lower: Any, rows: Sequence[Row], course: Any, bars: Progress, *, away: Flags, checked: Flags) -> _Made:
-    """Train on the rows that are not `away` and calibrate on those `checked`."""
+def _trained(lower: Any, rows: Sequence[Row], away: Flags, course: Any, bars: Progress) -> _Made:
+    """Train on the rows that are not `away` and calibrate on those that are."""
     import torch
 
     from apps.signals.training import branch, tuning
@@ -177,10 +180,10 @@ def _trained(lower: Any, rows: Sequence[Row], course: Any, bars: Progress, *, aw
         states = lower.states([row.text for row in rows], told)
     with _bar(bars, "fine-tuning", branch.steps(seen, course)) as told:
         upper = branch.train(lower, [states[at] for at in np.flatnonzero(~away)], seen, told, course)
-    unseen = [states[at] for at in np.flatnonzero(checked)]
-    by = branch.temperatures(tuning.logits(upper, unseen), _rows(rows, checked), course.questions)
-    cool = branch.cooled(upper, by, course.questions)
-    chances = branch.chances(torch.tensor(tuning.logits(cool, unseen)), course.questions).numpy().astype(float)
+    unseen = [states[at] for at in np.flatnonzero(away)]
+    by = branch.temperatures(tuning.logits(upper, unseen), _rows(rows, away))
+    cool = branch.cooled(upper, by)
+    chances = branch.chances(torch.tensor(tuning.logits(cool, unseen))).numpy().astype(float)
     return _Made(cool, by, unseen, chances)
 
 
@@ -201,11 +204,43 @@ def by_rules(texts: Sequence[str]) -> dict[str, Floats]:
 def columns(rows: Sequence[Row], seen: dict[str, Floats], judged: Floats) -> Columns:
     """All chances of the checked posts, by kind and analyzer; `judged`: those of the encoders, NaN where neither can
     read."""
-    told, start, found = by_rules([row.text for row in rows]), 0, {}
-    for kind, names in SETS.items():
-        found[kind] = {"rules": told[kind], "minilm": judged[:, start : start + len(names)], "ngrams": seen[kind]}
-        start += len(names)
+    told = by_rules([row.text for row in rows])
+    found = {}
+    for kind, where in _places().items():
+        found[kind] = {"rules": told[kind], "minilm": judged[:, where], "ngrams": seen[kind]}
     return found
+
+
+def _places() -> dict[str, slice]:
+    """Where in WIDTH chances those of each kind lie."""
+    ends = np.cumsum([len(names) for names in SETS.values()]).tolist()
+    return {kind: slice(end - len(names), end) for (kind, names), end in zip(SETS.items(), ends, strict=True)}
+
+
+def shares(one: Floats, other: Floats, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    """The exponents of MiniLM's and of e5's chances that fit the posts where MiniLM is in doubt: see adapters/e5.py."""
+    from apps.signals.training.pooling import pools
+
+    parts = _places().items()
+    found = pools({kind: {"minilm": one[:, where], "ngrams": other[:, where]} for kind, where in parts}, rows)
+    return {kind: _exponents(pool.weights["minilm"], pool.sharpness) for kind, pool in found.items()}
+
+
+def _exponents(weight: float, sharpness: float) -> tuple[float, float]:
+    return round(sharpness * weight / (weight + 1), 2), round(sharpness / (weight + 1), 2)
+
+
+def judged(minilm: Floats, e5: Floats, rows: Sequence[Row]) -> tuple[Floats, dict[str, tuple[float, float]]]:
+    """What both encoders hold of the checked posts, as `adapters.e5.read` joins it, and the shares that it takes. NaN
+    in a row of `minilm`: it can't read the text."""
+    known = ~np.isnan(minilm[:, 0])
+    doubtful = known & (np.nan_to_num(minilm[:, :3]).max(axis=1) < e5_files.DOUBT)
+    by = shares(minilm[doubtful], e5[doubtful], _rows(rows, doubtful))
+    found = minilm.copy()
+    alone = np.array([chinese(row.text) for row in rows])
+    found[alone] = e5[alone]
+    found[doubtful] = e5_files.together(minilm[doubtful].astype(np.float32), e5[doubtful].astype(np.float32), by)
+    return found, by
 
 
 def main() -> None:
@@ -214,47 +249,46 @@ def main() -> None:
     if folder is None:
         sys.exit("set TRADEBOT_SHARED_DATA to the folder that holds labelled/twitter_fin")
     crypto, wire = posts(), news(folder)
-    readable, han = (np.array([script(row.text) for row in crypto]) for script in (latin, chinese))
+    readable = np.array([latin(row.text) for row in crypto])
     away = np.random.default_rng(SEED).random(len(crypto)) < CHECK
     away &= np.array([row.unseen_by_rules for row in crypto])
+    checked = _rows(crypto, away)
     with _bars() as bars:
         with _bar(bars, "n-grams", 1) as told:
             made = ngrams(crypto, wire)
             save(made.table, WEIGHTS / "ngrams.npz")
             save_topics(made.topics, WEIGHTS / "topics.npz")
             told(1)
-        judged, cooled = np.full((len(crypto), WIDTH), np.nan), {"ngrams": made.cooled}
-        judged[away & han], cooled["e5"] = e5(crypto, away, han, bars)
-        read = [row for row, known in zip(crypto, readable, strict=True) if known]
-        judged[away & readable], cooled["minilm"] = minilm(read, wire, away[readable], bars)
-    checked = [crypto[at] for at in np.flatnonzero(away)]
+        by_e5, second = e5(crypto, wire, away, bars)
+        by_minilm = np.full((len(checked), WIDTH), np.nan)
+        by_minilm[readable[away]], first = minilm(_rows(crypto, readable), wire, away[readable], bars)
+    both, joined = judged(by_minilm, by_e5, checked)
     seen = {kind: chances[away] for kind, chances in made.unseen.items()}
-    _report(crypto, wire, cooled, columns(checked, seen, judged[away]), checked, han=han[away])
-
-
-def _report(
-    crypto: Sequence[Row],
-    wire: Sequence[Row],
-    cooled: dict[str, dict[str, float]],
-    held: Columns,
-    checked: Sequence[Row],
-    *,
-    han: Flags,
-) -> None:
-    from apps.signals.training.pooling import pools
-
-    parts = {"all": np.ones(len(checked), bool), "chinese": han, "others": ~han}
-    told = {
+    held = columns(checked, seen, both)
+    found = {
         "posts": len(crypto),
         "news": len(wire),
-        "temperatures": {name: {key: round(by, 3) for key, by in each.items()} for name, each in cooled.items()},
-        "pools": {
-            part: {kind: asdict(pool) for kind, pool in pools(_only(held, which), _rows(checked, which)).items()}
-            for part, which in parts.items()
-        },
         "checked": len(checked),
+        "temperatures": {
+            name: {key: round(by, 3) for key, by in each.items()}
+            for name, each in {"ngrams": made.cooled, "minilm": first, "e5": second}.items()
+        },
+        "shares": joined,
+        "pools": _pools(held, checked),
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def _pools(held: Columns, checked: Sequence[Row]) -> dict[str, Any]:
+    """By script, and for all."""
+    from apps.signals.training.pooling import pools
+
+    han = np.array([chinese(row.text) for row in checked])
+    parts = {"all": np.ones(len(checked), bool), "chinese": han, "others": ~han}
+    return {
+        part: {kind: asdict(pool) for kind, pool in pools(_only(held, which), _rows(checked, which)).items()}
+        for part, which in parts.items()
+    }
 
 
 def _only(held: Columns, which: Flags) -> Columns:
