@@ -1,10 +1,9 @@
-"""An encoder with two ends: MiniLM's vector, kept as it was, and what it holds of a text, learned; e5 has the latter."""
+"""An encoder with two ends: MiniLM's vector, kept as it was, and what it holds of a text, learned; e5 has one end."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,19 +35,8 @@ LAYERS = 8
 """Of e5's twelve, from the bottom."""
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What one encoder goes through. `passes`: how often an epoch goes through a row."""
-
-    plan: Plan
-    passes: Callable[[Row], int]
-
-
-MINILM = Course(
-    Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96),
-    lambda row: 1 if row.news or row.direction is None else PASSES,
-)
-E5 = Course(Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, keep=0.0), lambda row: 1 if row.readable else PASSES)
+MINILM = Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96)
+E5 = Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, keep=0.0)
 Matrix = NDArray[np.float32]
 
 
@@ -91,19 +79,24 @@ def _task(rows: Sequence[Row], question: str, where: slice) -> Task:
 
 
 def train(
-    lower: Lower, states: Sequence[torch.Tensor], rows: Sequence[Row], told: Callable[[int], None], course: Course
+    lower: Lower, states: Sequence[torch.Tensor], rows: Sequence[Row], told: Callable[[int], None], plan: Plan
 ) -> Upper:
     """One model for all questions. Where the plan keeps nothing of the vector, it is free to go."""
-    order = [at for at, row in enumerate(rows) for _ in range(course.passes(row))]
+    order = [at for at, row in enumerate(rows) for _ in range(_passes(row))]
     again = [states[at] for at in order]
-    vectors = lower.vectors(states)[order] if course.plan.keep else None
+    vectors = lower.vectors(states)[order] if plan.keep else None
     asked = tasks([rows[at] for at in order])
-    return tuning.fit(lower, again, asked, course.plan, vectors=vectors, told=told)
+    return tuning.fit(lower, again, asked, plan, vectors=vectors, told=told)
 
 
-def steps(rows: Sequence[Row], course: Course) -> int:
+def _passes(row: Row) -> int:
+    """How often an epoch goes through a row."""
+    return 1 if row.news or row.direction is None else PASSES
+
+
+def steps(rows: Sequence[Row], plan: Plan) -> int:
     """How many texts `train` goes through."""
-    return course.plan.epochs * sum(map(course.passes, rows))
+    return plan.epochs * sum(map(_passes, rows))
 
 
 def temperatures(logits: Matrix, rows: Sequence[Row]) -> dict[str, float]:

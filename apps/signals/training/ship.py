@@ -128,7 +128,7 @@ def minilm(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progre
 
     shutil.copyfile(packaged_model() / "tokenizer.json", WEIGHTS / "tokenizer.json")
     coins = [Row(coin.description) for coin in catalogue().coins.values()]
-    lower = tuning.Lower(branch.MINILM.plan)
+    lower = tuning.Lower(branch.MINILM)
     kept = np.concatenate([_away(away, wire), np.zeros(len(coins), bool)])
     made = _trained(lower, [*crypto, *wire, *coins], kept, branch.MINILM, bars)
     branch.export(lower, made.upper, WEIGHTS / MODEL)
@@ -144,12 +144,12 @@ def e5(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progress) 
     texts = [row.text for row in rows]
     splitter, known = multilingual.cut(texts, whole)
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
-    made = _trained(tuning.Lower(branch.E5.plan, start), rows, _away(away, wire), branch.E5, bars)
+    made = _trained(tuning.Lower(branch.E5, start), rows, _away(away, wire), branch.E5, bars)
     # Words that came once taught it little: they need not travel along.
     splitter, known = multilingual.cut(texts[: len(crypto)], whole, OFTEN, multilingual.likely_chinese)
     (WEIGHTS / e5_files.TOKENIZER).write_bytes(gzip.compress(splitter.to_str().encode(), mtime=0))
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
-    branch.export_judge(tuning.Lower(branch.E5.plan, start), made.upper, WEIGHTS / e5_files.MODEL)
+    branch.export_judge(tuning.Lower(branch.E5, start), made.upper, WEIGHTS / e5_files.MODEL)
     return made.chances[: int(away.sum())], made.by
 
 
@@ -169,7 +169,7 @@ class _Made:
     chances: Floats
 
 
-def _trained(lower: Any, rows: Sequence[Row], away: Flags, course: Any, bars: Progress) -> _Made:
+def _trained(lower: Any, rows: Sequence[Row], away: Flags, plan: Any, bars: Progress) -> _Made:
     """Train on the rows that are not `away` and calibrate on those that are."""
     import torch
 
@@ -178,8 +178,8 @@ def _trained(lower: Any, rows: Sequence[Row], away: Flags, course: Any, bars: Pr
     seen = _rows(rows, ~away)
     with _bar(bars, "reading", len(rows)) as told:
         states = lower.states([row.text for row in rows], told)
-    with _bar(bars, "fine-tuning", branch.steps(seen, course)) as told:
-        upper = branch.train(lower, [states[at] for at in np.flatnonzero(~away)], seen, told, course)
+    with _bar(bars, "fine-tuning", branch.steps(seen, plan)) as told:
+        upper = branch.train(lower, [states[at] for at in np.flatnonzero(~away)], seen, told, plan)
     unseen = [states[at] for at in np.flatnonzero(away)]
     by = branch.temperatures(tuning.logits(upper, unseen), _rows(rows, away))
     cool = branch.cooled(upper, by)

@@ -1,4 +1,4 @@
-"""The encoder of Chinese posts, and who judges a post in which script."""
+"""The second encoder, and who judges a post in which script."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from apps.signals.adapters import e5
 from apps.signals.adapters.classifier import ClassifierAnalyzer
-from apps.signals.adapters.e5 import E5, get_e5, read
-from apps.signals.adapters.embedder import get_embedder, pack_chances
-from apps.signals.domain.beliefs import likeliest, of_row
+from apps.signals.adapters.e5 import E5, doubtful, get_e5, read, together
+from apps.signals.adapters.embedder import Chances, get_embedder, pack_chances
+from apps.signals.domain.beliefs import SETS, likeliest, of_row
 from apps.signals.domain.scripts import chinese, latin
 from tests.unit.signals.test_analyzers import post
 from tradebot.contracts.errors import NotConfigured
@@ -27,7 +27,7 @@ UP, DOWN = "以太坊现货ETF今天正式获批", "交易所热钱包被盗,BTC
         ("buy BTC", True, False),
         ("买BTC买", False, True),
         ("BTC long entry 65000 止损", True, False),
-        ("大饼 ETH SOL", False, True),
+        ("大饼 ETH 涨", False, True),
         ("買う", False, True),
         ("비트코인 지금 매수", False, False),
         ("покупаю биткоин", False, False),
@@ -57,13 +57,52 @@ def test_a_text_longer_than_the_model_reads_is_cut() -> None:
     assert get_e5().chances(["跌" * 4_000]).shape == (1, 22)
 
 
-def test_of_a_mixed_batch_each_is_judged_by_the_encoder_of_its_script() -> None:
+def test_of_a_mixed_batch_each_is_judged_by_the_encoder_of_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(e5, "DOUBT", 0.0)
     texts = [UP, "Bitcoin ETF approved", DOWN]
     vectors, chances, judges = read(texts, get_embedder())
     assert judges == [get_e5().version, get_embedder().version, get_e5().version]
     assert np.allclose(vectors, get_embedder().embed(texts), atol=1e-5)
     assert np.allclose(chances[[0, 2]], get_e5().chances([UP, DOWN]), atol=0.02)
     assert np.allclose(chances[1], get_embedder().read([texts[1]])[1], atol=0.02)
+
+
+def test_where_minilm_is_in_doubt_both_have_a_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(e5, "DOUBT", 1.1)
+    text = "sure, outflows. and yet nobody who matters has sold"
+    _, (found,), judges = read([text], get_embedder())
+    assert judges == [f"{get_embedder().version}+{get_e5().version}"]
+    assert np.allclose(found, together(get_embedder().read([text])[1], get_e5().chances([text]))[0], atol=0.02)
+    of_row(found.tolist())
+
+
+def test_doubt_is_about_the_direction_alone() -> None:
+    sure, unsure = even(), even()
+    sure[:3], unsure[:3] = (0.05, 0.05, 0.9), (0.2, 0.2, 0.6)
+    assert not doubtful(sure)
+    assert doubtful(unsure)
+
+
+def test_two_that_agree_are_surer_together_and_two_that_contradict_undecided() -> None:
+    up, down = even(), even()
+    up[:3], down[:3] = (0.1, 0.2, 0.7), (0.7, 0.2, 0.1)
+    whole = {"direction": (1.0, 1.0), "event": (1.0, 1.0), "mood": (1.0, 1.0)}
+    ((_, _, surer), *_) = together(up[None], up[None], whole)[:, :3]
+    (torn,) = together(up[None], down[None], whole)[:, :3]
+    assert surer > 0.9
+    assert torn[0] == pytest.approx(torn[2])
+
+
+def test_who_has_the_whole_share_decides_alone() -> None:
+    up, down = even(), even()
+    up[:3], down[:3] = (0.1, 0.2, 0.7), (0.7, 0.2, 0.1)
+    mine = {"direction": (0.0, 1.0), "event": (0.0, 1.0), "mood": (0.0, 1.0)}
+    assert together(up[None], down[None], mine)[0] == pytest.approx(down, abs=1e-6)
+
+
+def even() -> Chances:
+    """Chances of one text that knows nothing."""
+    return np.concatenate([np.full(len(names), 1 / len(names), dtype=np.float32) for names in SETS.values()])
 
 
 def test_the_analyzer_takes_the_chances_that_came_along_or_asks_itself() -> None:
