@@ -59,6 +59,8 @@ _MARKET = re.compile(
 """What vouches for a symbol in capitals that is a word, too, in a sentence that isn't shouted."""
 _SELDOM = frozenset({"TON", "ATOM", "MINA", "APT", "POL", "MANA"})
 """Symbols that are words so seldom that any talk of markets vouches for them in small letters."""
+_HEADING = re.compile(r":.*\d", re.DOTALL)
+"""After a name at the beginning: it heads a text with numbers."""
 _STOP = re.compile(r"[,.;!?\n]")
 _DIGIT = re.compile(r"\d")
 _LOOK = str.maketrans(
@@ -212,7 +214,8 @@ class Catalogue:
         if coin := self._proper.get(said):
             rest = [word for word in reading.words if word != chosen[0].text.lower()]
             named = any(word in self._names or word.upper() == coin.symbol for word in rest)
-            return coin if named or reading.trade or not self._context.isdisjoint(rest) else None
+            ruled = at == 0 and bool(_HEADING.match(reading.text, chosen[-1].end))
+            return coin if named or ruled or reading.trade or not self._context.isdisjoint(rest) else None
         small = self._small_proper.get(said)
         if small is None:
             return None
@@ -232,6 +235,8 @@ class Catalogue:
             return None
         if _PAIR_TAIL.match(text, token.end):
             return self._with_pair(coin, token.start, token.end, text, "pair")
+        if len(token.text) == 1 and text[token.end : token.end + 1] == "/":
+            return None
         unit = coin.stable and _is_unit(text, token)
         if unit or (coin.ambiguous and not self._clear(coin, reading, at)):
             return None

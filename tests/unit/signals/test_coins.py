@@ -55,6 +55,36 @@ def test_ordinary_words_are_no_coins(text: str) -> None:
     assert coins.symbols(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Solana looks heavy under the open. Selling 171.2 w/ stop at 176", ["SOL"]),
+        ("ENA unlock, short w/ both hands", ["ENA"]),
+        ("long W/USDT 0.31", ["W"]),
+    ],
+)
+def test_with_written_short_is_no_coin(text: str, found: list[str]) -> None:
+    assert coins.symbols(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Stacks: get in with a quarter now, the rest at minus 12", ["STX"]),
+        ("Oasis: bought .071 in spring, sold .098 in June", ["ROSE"]),
+        ("Jupiter goes live on a big exchange tomorrow", ["JUP"]),
+        ("Bug in Avalanche9000 release forces validators to roll back", ["AVAX"]),
+        ("were Maker to vote no on the split", ["MKR"]),
+        ("Stellar and the remittance firm worked together until 2024", ["XLM"]),
+        ("Stacks: on Kolmogorov and libraries", []),
+        ("Jupiter is the largest planet of all", []),
+        ("Oasis play Wembley again", []),
+    ],
+)
+def test_a_name_that_is_a_word_needs_its_capital_and_a_reason(text: str, found: list[str]) -> None:
+    assert coins.symbols(text) == found
+
+
 @pytest.mark.parametrize("symbol", ["ONE", "LINK", "NEAR", "GAS", "OP", "SAND"])
 @pytest.mark.parametrize("form", ["${}", "{}/USDT", "{} token", "the {} chart"])
 def test_ambiguous_symbols_count_in_context(symbol: str, form: str) -> None:
