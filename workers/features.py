@@ -8,10 +8,11 @@ from uuid import UUID
 import msgspec
 
 from apps.signals import selectors
-from apps.signals.adapters.e5 import read
+from apps.signals.adapters.e5 import second_look
 from apps.signals.adapters.embedder import embedder, pack, pack_chances
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.evidence import whole_text
+from apps.signals.domain.subject import subject
 from apps.sources import selectors as sources
 from apps.sources.selectors import PostView
 from tradebot.contracts.errors import TransientError
@@ -84,11 +85,14 @@ def _of_images(post: PostView, results: Sequence[OCRResult]) -> Features:
 
 def with_vectors(posts: Sequence[Features]) -> list[Features]:
     """One run of each encoder that is needed, and one search for those of the posts that name no coin."""
-    vectors, chances, judges = read([post.text[:READ] for post in posts], embedder())
+    texts = [post.text[:READ] for post in posts]
+    vectors, chances = embedder().read(texts)
     named = [catalogue().symbols(post.text) for post in posts]
     # What a post is about is guessed by meaning only where no name tells it: see `subject`.
     unnamed = [at for at, tickers in enumerate(named) if not tickers]
     nearest = dict(zip(unnamed, selectors.nearest(vectors[unnamed]), strict=True))
+    about = [bool(subject(text, named[at], nearest.get(at, []))) for at, text in enumerate(texts)]
+    chances, judges = second_look(texts, chances, embedder().version, about)
     rows = zip(posts, vectors, chances, judges, named, strict=True)
     return [
         msgspec.structs.replace(

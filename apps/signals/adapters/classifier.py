@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.signals.adapters.answers import answer
-from apps.signals.adapters.e5 import NAME, read, version
+from apps.signals.adapters.e5 import NAME, second_look, version
 from apps.signals.adapters.embedder import WEIGHTS, Chances, fingerprint, get_embedder, unpack_chances
 from apps.signals.domain.beliefs import NO_EVENT, likeliest, of_row
 from apps.signals.domain.scripts import chinese, latin
@@ -56,7 +56,8 @@ class ClassifierAnalyzer:
 
     def _read(self, texts: Sequence[str]) -> list[tuple[Chances, str]]:
         """The chances of each text, and whose they are."""
-        _, chances, judges = read([text[:READ] for text in texts], get_embedder(self._threads))
+        encoder, cut = get_embedder(self._threads), [text[:READ] for text in texts]
+        chances, judges = second_look(cut, encoder.read(cut)[1], encoder.version)
         return list(zip(chances, judges, strict=True))
 
     def _answer(self, text: str, chances: Chances, judge: str) -> AnalysisSignal:

@@ -20,8 +20,6 @@ from apps.signals.adapters.embedder import (
     MAX_TOKENS,
     WEIGHTS,
     Chances,
-    MiniLM,
-    Vectors,
     fingerprint,
     padded,
     session,
@@ -39,9 +37,10 @@ log = structlog.get_logger(__name__)
 MODEL = "e5.q4.onnx"
 TOKENIZER = "e5.tokenizer.json.gz"
 NAME = "e5"
-DOUBT = 0.8
-"""Where MiniLM gives its likeliest direction less, both are asked."""
-SHARES = {"direction": (0.63, 0.69), "event": (0.53, 0.64), "mood": (0.4, 0.7)}
+DOUBT = {True: 0.9, False: 0.6}
+"""Where MiniLM gives its likeliest direction less, both are asked: of a text about a coin, and of any other, which can
+lead to no order and is worth less time."""
+SHARES = {"direction": (0.58, 0.72), "event": (0.53, 0.69), "mood": (0.49, 0.63)}
 """Exponents of MiniLM's and of e5's chances in what both hold together: fitted (training/ship.py)."""
 LEAST = 1e-3
 
@@ -103,30 +102,32 @@ def get_e5(weights: Path = WEIGHTS) -> E5:
     return found
 
 
-def read(texts: Sequence[str], minilm: MiniLM) -> tuple[Vectors, Chances, list[str]]:
-    """The vectors and chances of `MiniLM.read`, with e5's chances of Chinese texts and its say on doubtful ones, and
-    the version of whoever gave each text's chances. Without e5's files all chances are MiniLM's."""
-    vectors, chances = minilm.read(texts)
-    judges = [minilm.version] * len(texts)
+def second_look(
+    texts: Sequence[str], chances: Chances, first: str, about: Sequence[bool] | None = None
+) -> tuple[Chances, list[str]]:
+    """MiniLM's chances, with e5's of Chinese texts and its say on doubtful ones, and the version of whoever gave each
+    text's chances. `first`: MiniLM's version; `about`: whether a text is about a coin (None: all are). Without e5's
+    files all chances are MiniLM's."""
+    found, judges = chances.copy(), [first] * len(texts)
     alone = [at for at, text in enumerate(texts) if chinese(text)]
-    both = [at for at, text in enumerate(texts) if latin(text) and doubtful(chances[at])]
+    both = [at for at, text in enumerate(texts) if latin(text) and doubtful(chances[at], about is None or about[at])]
     asked = alone + both
     if asked:
         try:
             encoder = get_e5()
         except NotConfigured:
-            return vectors, chances, judges
-        found = encoder.chances([texts[at] for at in asked])
-        chances[alone] = found[: len(alone)]
-        chances[both] = together(chances[both], found[len(alone) :])
+            return found, judges
+        second = encoder.chances([texts[at] for at in asked])
+        found[alone] = second[: len(alone)]
+        found[both] = together(chances[both], second[len(alone) :])
         for at in asked:
-            judges[at] = encoder.version if chinese(texts[at]) else f"{minilm.version}+{encoder.version}"
-    return vectors, chances, judges
+            judges[at] = encoder.version if at in alone else f"{first}+{encoder.version}"
+    return found, judges
 
 
-def doubtful(chances: Chances) -> bool:
-    """Whether the direction in WIDTH chances of one text is far from sure."""
-    return bool(chances[: len(DIRECTIONS)].max() < DOUBT)
+def doubtful(chances: Chances, about: bool) -> bool:
+    """Whether the direction in WIDTH chances of one text is far from sure; `about`: it is about a coin."""
+    return bool(chances[: len(DIRECTIONS)].max() < DOUBT[about])
 
 
 def together(one: Chances, other: Chances, shares: Mapping[str, tuple[float, float]] = SHARES) -> Chances:

@@ -235,10 +235,9 @@ class Catalogue:
             return None
         if _PAIR_TAIL.match(text, token.end):
             return self._with_pair(coin, token.start, token.end, text, "pair")
-        if len(token.text) == 1 and text[token.end : token.end + 1] == "/":
-            return None
         unit = coin.stable and _is_unit(text, token)
-        if unit or (coin.ambiguous and not self._clear(coin, reading, at)):
+        with_ = len(token.text) == 1 and text[token.end : token.end + 1] == "/"
+        if unit or with_ or (coin.ambiguous and not self._clear(coin, reading, at)):
             return None
         return Mention(coin.symbol, token.start, token.end, "symbol")
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.signals.adapters.answers import advisory, failed, verdict
-from apps.signals.adapters.e5 import read
+from apps.signals.adapters.e5 import second_look
 from apps.signals.adapters.embedder import MiniLM, pack, pack_chances
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.ensemble import Judgement, combine
@@ -64,10 +65,16 @@ class Bench:
         return told
 
     def _features(self, texts: Sequence[str]) -> list[Features]:
-        vectors, chances, judges = read(texts, self.embedder)
+        vectors, chances = self.embedder.read(texts)
+        tickers, nearest = [catalogue().symbols(text) for text in texts], [self._near(vector) for vector in vectors]
+        about = [bool(subject(*each)) for each in zip(texts, tickers, nearest, strict=True)]
+        chances, judges = second_look(texts, chances, self.embedder.version, about)
+        rows = zip(texts, vectors, chances, judges, tickers, nearest, strict=True)
         return [
-            _post(text, vector, row, judge, self._near(vector))
-            for text, vector, row, judge in zip(texts, vectors, chances, judges, strict=True)
+            msgspec.structs.replace(
+                _post(text), vector=pack(vector), chances=pack_chances(row), judge=judge, tickers=named, nearest=near
+            )
+            for text, vector, row, judge, named, near in rows
         ]
 
     def _near(self, vector: NDArray[np.float32]) -> list[Near]:
@@ -102,9 +109,7 @@ def _one(plugin: AnalyzerPlugin, post: Features) -> Verdict:
         return failed(plugin, f"{type(error).__name__}: {error}")
 
 
-def _post(
-    text: str, vector: NDArray[np.float32], chances: NDArray[np.float32], judge: str, near: list[Near]
-) -> Features:
+def _post(text: str) -> Features:
     now = datetime.now(UTC)
     return Features(
         id="evaluate",
@@ -117,9 +122,4 @@ def _post(
         text=text,
         language="und",
         timestamp=now,
-        tickers=catalogue().symbols(text),
-        vector=pack(vector),
-        chances=pack_chances(chances),
-        judge=judge,
-        nearest=near,
     )

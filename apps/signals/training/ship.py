@@ -231,10 +231,11 @@ def _exponents(weight: float, sharpness: float) -> tuple[float, float]:
 
 
 def judged(minilm: Floats, e5: Floats, rows: Sequence[Row]) -> tuple[Floats, dict[str, tuple[float, float]]]:
-    """What both encoders hold of the checked posts, as `adapters.e5.read` joins it, and the shares that it takes. NaN
-    in a row of `minilm`: it can't read the text."""
+    """What both encoders hold of the checked posts, joined as in `adapters.e5.second_look`, and the shares it takes.
+    NaN in a row of `minilm`: it can't read the text."""
     known = ~np.isnan(minilm[:, 0])
-    doubtful = known & (np.nan_to_num(minilm[:, :3]).max(axis=1) < e5_files.DOUBT)
+    about = [bool(catalogue().symbols(row.text)) for row in rows]
+    doubtful = known & np.array([e5_files.doubtful(row, on) for row, on in zip(minilm, about, strict=True)])
     by = shares(minilm[doubtful], e5[doubtful], _rows(rows, doubtful))
     found = minilm.copy()
     alone = np.array([chinese(row.text) for row in rows])

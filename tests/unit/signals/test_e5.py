@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from apps.signals.adapters import e5
 from apps.signals.adapters.classifier import ClassifierAnalyzer
-from apps.signals.adapters.e5 import E5, doubtful, get_e5, read, together
+from apps.signals.adapters.e5 import E5, doubtful, get_e5, second_look, together
 from apps.signals.adapters.embedder import Chances, get_embedder, pack_chances
 from apps.signals.domain.beliefs import SETS, likeliest, of_row
 from apps.signals.domain.scripts import chinese, latin
@@ -58,19 +58,18 @@ def test_a_text_longer_than_the_model_reads_is_cut() -> None:
 
 
 def test_of_a_mixed_batch_each_is_judged_by_the_encoder_of_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(e5, "DOUBT", 0.0)
+    monkeypatch.setattr(e5, "DOUBT", {True: 0.0})
     texts = [UP, "Bitcoin ETF approved", DOWN]
-    vectors, chances, judges = read(texts, get_embedder())
+    chances, judges = looked(texts)
     assert judges == [get_e5().version, get_embedder().version, get_e5().version]
-    assert np.allclose(vectors, get_embedder().embed(texts), atol=1e-5)
     assert np.allclose(chances[[0, 2]], get_e5().chances([UP, DOWN]), atol=0.02)
-    assert np.allclose(chances[1], get_embedder().read([texts[1]])[1], atol=0.02)
+    assert np.array_equal(chances[1], get_embedder().read(texts)[1][1])
 
 
 def test_where_minilm_is_in_doubt_both_have_a_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(e5, "DOUBT", 1.1)
+    monkeypatch.setattr(e5, "DOUBT", {True: 1.1})
     text = "sure, outflows. and yet nobody who matters has sold"
-    _, (found,), judges = read([text], get_embedder())
+    (found,), judges = looked([text])
     assert judges == [f"{get_embedder().version}+{get_e5().version}"]
     assert np.allclose(found, together(get_embedder().read([text])[1], get_e5().chances([text]))[0], atol=0.02)
     of_row(found.tolist())
@@ -79,8 +78,8 @@ def test_where_minilm_is_in_doubt_both_have_a_say(monkeypatch: pytest.MonkeyPatc
 def test_doubt_is_about_the_direction_alone() -> None:
     sure, unsure = even(), even()
     sure[:3], unsure[:3] = (0.05, 0.05, 0.9), (0.2, 0.2, 0.6)
-    assert not doubtful(sure)
-    assert doubtful(unsure)
+    assert not doubtful(sure, about=True)
+    assert doubtful(unsure, about=True)
 
 
 def test_two_that_agree_are_surer_together_and_two_that_contradict_undecided() -> None:
@@ -98,6 +97,18 @@ def test_who_has_the_whole_share_decides_alone() -> None:
     up[:3], down[:3] = (0.1, 0.2, 0.7), (0.7, 0.2, 0.1)
     mine = {"direction": (0.0, 1.0), "event": (0.0, 1.0), "mood": (0.0, 1.0)}
     assert together(up[None], down[None], mine)[0] == pytest.approx(down, abs=1e-6)
+
+
+def test_what_is_about_no_coin_is_worth_a_second_look_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(e5, "DOUBT", {True: 1.1, False: 0.0})
+    texts = ["bought more SOL, or did I", "bought more cheese, or did I", UP]
+    _, judges = looked(texts, [True, False, False])
+    first = get_embedder().version
+    assert judges == [f"{first}+{get_e5().version}", first, get_e5().version]
+
+
+def looked(texts: list[str], about: list[bool] | None = None) -> tuple[Chances, list[str]]:
+    return second_look(texts, get_embedder().read(texts)[1], get_embedder().version, about)
 
 
 def even() -> Chances:
