@@ -19,7 +19,11 @@ LONGEST = 60
 _END = re.compile(r"(?<!\d)[.!?;]+(?=\s|$)|[。！？；\n]+|(?<=[\u4e00-\u9fff])[!?;,](?=但|现在|不过|已)")
 _QUOTED = re.compile(r"[\"“「『‘]([^\"”」』’\n]{3,200})[\"”」』’]|(?<![\w'])'([^'\n]{3,120})'(?!\w)")
 _WEAKENED = {"condition": "stand under a condition", "hedged": "are hedged or stand under a condition"}
-_SAYS = {"fiction": "it is fiction or a joke", "withdrawn": "it takes something back"}
+_SAYS = {
+    "fiction": "it is fiction or a joke",
+    "withdrawn": "it takes something back",
+    "hearsay": "it is hearsay of hearsay",
+}
 
 _CLAUSE = re.compile(r"[.!?,;:，。！？；：\n]|\b(?:but|and|because|while|although|yet)\b")
 _NOT_ZH = re.compile(r"(?:不(?![断错过止少仅])|没有?|别|勿|未|并非)[^，。！？；,]{0,3}$")

@@ -52,6 +52,39 @@ def test_what_is_no_call_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "side", "entry"),
+    [
+        ("lqty 1.48 | 1.57 | 1.25", "short", "1.48"),
+        ("ocean .552, .518 dries up, .63 .68 floods", "long", "0.552"),
+        ("Filecoin, 6.33 → 5.4, abort 6.7", "short", "6.33"),
+        ("Rose: .0571 → .068, abort .0533", "long", "0.0571"),
+        ("XRP / 2.84 / above 2.98 go home / below 2.60 go shopping", "short", "2.84"),
+        ("ar 7.2 6.7 8.5 轻仓,别问", "long", "7.2"),
+        ("DOGE 0.1215 0.1190 0.1165 ✂️ 0.1108 ✅ 0.1290 0.1370 0.1500", "long", "0.1215"),
+    ],
+)
+def test_prices_without_words_say_a_side_by_how_they_lie(text: str, side: str, entry: str) -> None:
+    found = parse(text)
+    assert found is not None
+    assert found.call == TradeCall(side=side, entry=[Decimal(entry)], stop=None, targets=[])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LINK could break 15 and run to 18, or it could just as well lose 13.2 and visit 11, and I really can't tell",
+        "XRP 2.84, 2.98, 2.70",
+        "levels: 100, 110, 90, 115, 85",
+        "SOL 180 190 200",
+        "3 coins, 1.48 1.49",
+        "we met in 2019, I sold everything in 2021, came back by 2023 and here we are, talking of the same coin",
+    ],
+)
+def test_prices_that_lie_otherwise_say_nothing(text: str) -> None:
+    assert parse(text) is None
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("LONG DDD entry 40 stop 42 target 45", "wrong side of its entry"),
