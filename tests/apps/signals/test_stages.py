@@ -269,7 +269,13 @@ class TestTheNearestCoins:
         monkeypatch.setattr(selectors, "nearest", lambda vectors: searches.append(len(vectors)) or nearest(vectors))
         return searches
 
+    def search_exactly(self) -> None:
+        """Rows that other tests rolled back stay in the HNSW graph until the next vacuum and can hide a near coin."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_indexscan = off")
+
     def test_are_looked_for_where_a_post_names_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.search_exactly()
         nearest, searches = selectors.nearest, self.asked(monkeypatch)
         posts = [recorded(text) for text in ("sell BTC now", self.MEANT, "Good morning everybody", "$DOGE to the moon")]
         named, meant, greeting, tagged = features(posts)
