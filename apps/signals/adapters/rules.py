@@ -13,7 +13,7 @@ WEIGHT = 0.25
 EMPHASIS = {"event": 1.1, "call": 4.0}
 """Words know better what a post is about than which way it points; the numbers of a call do know (right in 29 of 32
 unseen calls, n-grams in 25). On the hard posts written for training the words deserve a weight of 0.1
-(training/pooling.py), on plain ones more: they get a third."""
+(training/pooling.py), on plain ones more: they get a quarter."""
 
 
 class RulesAnalyzer:
