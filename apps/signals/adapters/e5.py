@@ -25,7 +25,7 @@ from apps.signals.adapters.embedder import (
     session,
 )
 from apps.signals.adapters.hashing import softmax
-from apps.signals.domain.beliefs import DIRECTIONS, SETS, WIDTH
+from apps.signals.domain.beliefs import PLACES, WIDTH
 from apps.signals.domain.scripts import chinese, latin
 from tradebot.contracts.errors import NotConfigured
 
@@ -127,18 +127,16 @@ def second_look(
 
 def doubtful(chances: Chances, about: bool) -> bool:
     """Whether the direction in WIDTH chances of one text is far from sure; `about`: it is about a coin."""
-    return bool(chances[: len(DIRECTIONS)].max() < DOUBT[about])
+    return bool(chances[PLACES["direction"]].max() < DOUBT[about])
 
 
 def together(one: Chances, other: Chances, shares: Mapping[str, tuple[float, float]] = SHARES) -> Chances:
     """Chances of MiniLM and of e5, (N, 22) each, as one opinion: a weighted sum of log-odds."""
     logs = [np.log(np.maximum(each, LEAST)) for each in (one, other)]
-    found, start = np.empty_like(one), 0
-    for kind, names in SETS.items():
-        part = slice(start, start + len(names))
-        held = sum(share * log[:, part] for share, log in zip(shares[kind], logs, strict=True))
-        found[:, part] = softmax(np.asarray(held, dtype=np.float32))
-        start += len(names)
+    found = np.empty_like(one)
+    for kind, where in PLACES.items():
+        held = sum(share * log[:, where] for share, log in zip(shares[kind], logs, strict=True))
+        found[:, where] = softmax(np.asarray(held, dtype=np.float32))
     return found
 
 

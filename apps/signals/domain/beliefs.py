@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from apps.signals.domain.meant import MOODS
 from tradebot.contracts.messages import Beliefs
@@ -16,8 +17,11 @@ EVENTS = (
     *("lawsuit", "whale", "endorsement", "trade_call", NO_EVENT),
 )
 SETS = {"direction": DIRECTIONS, "event": EVENTS, "mood": MOODS}
-WIDTH = sum(map(len, SETS.values()))
-"""Chances of one text in a row: directions, then events, then moods."""
+_ENDS = dict(zip(SETS, accumulate(map(len, SETS.values())), strict=True))
+PLACES = {kind: slice(_ENDS[kind] - len(names), _ENDS[kind]) for kind, names in SETS.items()}
+"""Where those of each kind lie in the chances of one text: directions, then events, then moods."""
+WIDTH = max(_ENDS.values())
+"""Chances of one text."""
 ROUNDING = 0.02
 """How far from 1 the chances of a set may be in sum."""
 
@@ -26,10 +30,7 @@ def of_row(row: Sequence[float]) -> Beliefs:
     """The beliefs in WIDTH chances; raises ValueError for anything else."""
     if len(row) != WIDTH:
         raise ValueError(f"{len(row)} chances, not {WIDTH}")
-    found, start = {}, 0
-    for kind, names in SETS.items():
-        found[kind] = dict(zip(names, map(float, row[start : start + len(names)]), strict=True))
-        start += len(names)
+    found = {kind: dict(zip(SETS[kind], map(float, row[where]), strict=True)) for kind, where in PLACES.items()}
     return sound(Beliefs(**found))
 
 

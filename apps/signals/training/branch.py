@@ -33,8 +33,6 @@ SHORT = 0.5
 PASSES = 2
 LAYERS = 8
 """Of e5's twelve, from the bottom."""
-
-
 MINILM = Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96)
 E5 = Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, keep=0.0)
 Matrix = NDArray[np.float32]

@@ -29,7 +29,7 @@ from apps.signals.adapters.ngrams import Table, mixed, save
 from apps.signals.adapters.topics import Topics
 from apps.signals.adapters.topics import save as save_topics
 from apps.signals.domain import rules
-from apps.signals.domain.beliefs import SETS, WIDTH
+from apps.signals.domain.beliefs import PLACES, SETS, WIDTH
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.scripts import chinese, latin
 from apps.signals.training import data, linear
@@ -206,22 +206,16 @@ def columns(rows: Sequence[Row], seen: dict[str, Floats], judged: Floats) -> Col
     read."""
     told = by_rules([row.text for row in rows])
     found = {}
-    for kind, where in _places().items():
+    for kind, where in PLACES.items():
         found[kind] = {"rules": told[kind], "minilm": judged[:, where], "ngrams": seen[kind]}
     return found
-
-
-def _places() -> dict[str, slice]:
-    """Where in WIDTH chances those of each kind lie."""
-    ends = np.cumsum([len(names) for names in SETS.values()]).tolist()
-    return {kind: slice(end - len(names), end) for (kind, names), end in zip(SETS.items(), ends, strict=True)}
 
 
 def shares(one: Floats, other: Floats, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
     """The exponents of MiniLM's and of e5's chances that fit the posts where MiniLM is in doubt: see adapters/e5.py."""
     from apps.signals.training.pooling import pools
 
-    parts = _places().items()
+    parts = PLACES.items()
     found = pools({kind: {"minilm": one[:, where], "ngrams": other[:, where]} for kind, where in parts}, rows)
     return {kind: _exponents(pool.weights["minilm"], pool.sharpness) for kind, pool in found.items()}
 

@@ -13,7 +13,13 @@ from apps.signals import services
 from apps.signals.adapters.embedder import get_embedder
 from apps.sources.models import Post
 from tests.factories import clean_post, now
-from tradebot.contracts.messages import CleanPost
+from tradebot.contracts.messages import AnalysisSignal, CleanPost
+from workers.analyze import analyze
+from workers.features import features
+
+NEWS = "Binance will list PEPE"
+SAME_NEWS = "BREAKING: PEPE is getting listed on Binance tomorrow"
+"""Two reports of one event."""
 
 
 def recorded(text: str, **changes: Any) -> CleanPost:
@@ -36,6 +42,15 @@ def recorded(text: str, **changes: Any) -> CleanPost:
         owner_id=UUID(owner) if owner else None,
     )
     return message
+
+
+def judged(*posts: CleanPost) -> list[AnalysisSignal]:
+    return analyze(features(list(posts)))
+
+
+def said(text: str, author: str, **changes: Any) -> AnalysisSignal:
+    (signal,) = judged(recorded(text, author=author, **changes))
+    return signal
 
 
 class _Remembering:
