@@ -140,8 +140,8 @@ def test_without_its_files_chinese_is_left_to_the_others(tmp_path: Path, monkeyp
     with capture_logs() as logs:
         for _ in range(2):
             assert ClassifierAnalyzer().analyze(DOWN, []).confidence == 0
-    assert [each["event"] for each in logs] == ["encoder_not_configured"]
-    assert "restore apps/signals/weights" in logs[0]["reason"]
+    (told,) = [each for each in logs if each["event"] == "encoder_not_configured"]
+    assert "restore apps/signals/weights" in told["reason"]
 
 
 def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:

@@ -30,6 +30,23 @@ def test_a_letter_that_no_text_had_is_known_still(whole: multilingual.Packed) ->
     assert multilingual.UNKNOWN not in cut.encode("跌破支撑位 dump").ids
 
 
+def test_words_that_came_seldom_are_left_out_and_letters_are_not(whole: multilingual.Packed) -> None:
+    _, everything = multilingual.cut(SAME, whole)
+    cut, kept = multilingual.cut(SAME, whole, 2, multilingual.likely_chinese)
+    assert len(kept) < len(everything)
+    once = whole.pieces.index("▁hack")
+    assert once in everything
+    assert once not in kept
+    assert multilingual.UNKNOWN not in cut.encode("交易所被黑客攻击").ids
+
+
+def test_which_letters_are_likely_in_chinese_posts() -> None:
+    assert multilingual.likely_chinese("跌", -10.0)
+    assert multilingual.likely_chinese("a", -10.0)
+    assert not multilingual.likely_chinese("跌", -20.0)
+    assert not multilingual.likely_chinese("ж", -10.0)
+
+
 def test_a_sentence_is_nearer_to_its_translation_than_to_another(whole: multilingual.Packed) -> None:
     cut, kept = multilingual.cut([*SAME, *OTHER], whole)
     model = multilingual.encoder(whole, kept)

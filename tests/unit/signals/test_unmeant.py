@@ -29,6 +29,7 @@ def _told(text: str, *quotes: str) -> str:
         ("昨晚梦见 ZQX 暴涨", "暴涨", "fiction"),
         ("Withdrawn: ZQX was hacked", "hacked", "takes something back"),
         ("He said that she said that insiders are dumping ZQX", "dumping", "hearsay"),
+        ("听人说,他听说 ZQX 要暴涨", "暴涨", "hearsay"),
         ("ZQX was never hacked", "hacked", "what is not the case"),
         ("ZQX 没有被盗", "被盗", "what is not the case"),
         ("The DOT on my nose grew, panic at school", "panic", "may mean something else"),
