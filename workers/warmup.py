@@ -41,9 +41,11 @@ def in_child(**_: Any) -> None:
     """In each child: the models its queues need."""
     queues = _queues()
     if "features" in queues:
+        from apps.signals.adapters import e5
         from apps.signals.adapters.embedder import embedder
 
         embedder().embed(["warm"])
+        e5.warm_up()
     if "analyze" in queues:
         from workers.analyze import get_panel
 

@@ -15,8 +15,7 @@ from tradebot.contracts.messages import AnalysisSignal, Evidence, Features, OCRR
 from tradebot.contracts.values import Direction
 
 WEIGHT = 1.0
-EMPHASIS = {"mood": 1.3}
-"""How a post is meant it knows best of all. Both were fitted (training/pooling.py)."""
+"""Fitted, as that of the n-grams (training/pooling.py)."""
 CEILING = 0.95
 QUOTE = 280
 READ = 4_000
@@ -27,7 +26,6 @@ class ClassifierAnalyzer:
     """Direction, event and mood. Config: `weight`, and `threads` of the model for posts that bring no chances."""
 
     name = "minilm"
-    emphasis = EMPHASIS
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         given = config or {}

@@ -1,6 +1,6 @@
-"""multilingual-e5-small through onnxruntime, its lower layers in four bits: the second look at what texts mean.
+"""multilingual-e5-small through onnxruntime, its lower layers kept in four bits: the second look at what texts mean.
 
-It judges Chinese texts, which MiniLM can't read, and has a say on those where MiniLM is in doubt, at three times the
+It judges Chinese texts, which MiniLM can't read, and has a say on those where MiniLM is in doubt, at RATIO times the
 time of MiniLM. The vector of every text is MiniLM's.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from apps.signals.adapters.embedder import (
     CHUNK,
@@ -24,6 +26,7 @@ from apps.signals.adapters.embedder import (
     padded,
     session,
 )
+from apps.signals.adapters.fourbits import load
 from apps.signals.adapters.hashing import softmax
 from apps.signals.domain.beliefs import PLACES, WIDTH
 from apps.signals.domain.scripts import chinese, latin
@@ -34,13 +37,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-MODEL = "e5.q4.onnx"
+MODEL = "e5.onnx"
+PACKED = "e5.q4.npz"
 TOKENIZER = "e5.tokenizer.json.gz"
 NAME = "e5"
 DOUBT = {True: 0.9, False: 0.6}
 """Where MiniLM gives its likeliest direction less, both are asked: of a text about a coin, and of any other, which can
 lead to no order and is worth less time."""
-SHARES = {"direction": (0.58, 0.72), "event": (0.53, 0.69), "mood": (0.49, 0.63)}
+SHARES = {"direction": (0.51, 0.65), "event": (0.58, 0.6), "mood": (0.5, 0.59)}
 """Exponents of MiniLM's and of e5's chances in what both hold together: fitted (training/ship.py)."""
 LEAST = 1e-3
 
@@ -49,11 +53,10 @@ class E5:
     """Chances of texts. Safe for several threads."""
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
-        model = weights / MODEL
         # One thread, like MiniLM: several texts go side by side, one text is not split.
-        self._session = session(model, 1)
+        self._session = session(weights / MODEL, 1, _weights(weights / PACKED))
         self._tokenizer = _tokenizer(weights / TOKENIZER)
-        self.version = f"{NAME}-{fingerprint(model)}"
+        self.version = _version(weights)
         log.info("encoder_ready", encoder=self.version, provider=self._session.get_providers()[0])
 
     def chances(self, texts: Sequence[str]) -> Chances:
@@ -68,18 +71,27 @@ class E5:
         return found
 
 
+def _weights(file: Path) -> dict[str, NDArray[np.int8]]:
+    try:
+        return load(file)
+    except OSError:
+        raise _missing(file) from None
+
+
 def _tokenizer(file: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:
         found = Tokenizer.from_buffer(gzip.decompress(file.read_bytes()))
     except OSError:
-        raise NotConfigured(
-            f"{file.name} is missing: restore apps/signals/weights or rebuild it (its README)"
-        ) from None
+        raise _missing(file) from None
     found.enable_truncation(MAX_TOKENS)
     found.no_padding()
     return found
+
+
+def _missing(file: Path) -> NotConfigured:
+    return NotConfigured(f"{file.name} is missing: restore apps/signals/weights or rebuild it (its README)")
 
 
 _made: dict[Path, E5 | NotConfigured] = {}
@@ -100,6 +112,12 @@ def get_e5(weights: Path = WEIGHTS) -> E5:
     if isinstance(found, NotConfigured):
         raise found
     return found
+
+
+def warm_up() -> None:
+    """Make the encoder where its files are."""
+    with suppress(NotConfigured):
+        get_e5()
 
 
 def second_look(
@@ -141,6 +159,9 @@ def together(one: Chances, other: Chances, shares: Mapping[str, tuple[float, flo
 
 
 def version(weights: Path = WEIGHTS) -> str:
-    """Added to the version of the analyzer that asks the encoder; empty where its file is absent."""
-    model = weights / MODEL
-    return f"+{NAME}-{fingerprint(model)}" if model.is_file() else ""
+    """Added to the version of the analyzer that asks the encoder; empty where its files are absent."""
+    return f"+{_version(weights)}" if (weights / MODEL).is_file() and (weights / PACKED).is_file() else ""
+
+
+def _version(weights: Path) -> str:
+    return f"{NAME}-{fingerprint(weights / PACKED)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -46,8 +46,9 @@ def providers() -> list[str]:
     return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in ort.get_available_providers()]
 
 
-def session(model: Path, threads: int) -> ort.InferenceSession:
-    """An onnxruntime session with `threads` threads; raises NotConfigured when the file is absent."""
+def session(model: Path, threads: int, weights: Mapping[str, NDArray[np.int8]] | None = None) -> ort.InferenceSession:
+    """An onnxruntime session with `threads` threads; `weights` are those that the graph names and does not hold. Raises
+    NotConfigured when the file is absent."""
     import onnxruntime as ort
 
     if not model.is_file():
@@ -58,6 +59,9 @@ def session(model: Path, threads: int) -> ort.InferenceSession:
     options.log_severity_level = 3
     if threads > 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights:
+        values = [ort.OrtValue.ortvalue_from_numpy(each) for each in weights.values()]
+        options.add_external_initializers(list(weights), values)
     return ort.InferenceSession(str(model), options, providers=providers())
 
 

@@ -22,7 +22,7 @@ from tradebot.contracts.errors import NotConfigured
 from tradebot.contracts.messages import AnalysisSignal, Beliefs, Evidence, Features, OCRResult
 from tradebot.contracts.values import Direction
 
-WEIGHT = 0.55
+WEIGHT = 0.45
 CEILING = 0.95
 QUOTE = 200
 ORDER = (Direction.BEARISH, Direction.NEUTRAL, Direction.BULLISH)

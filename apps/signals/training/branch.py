@@ -149,11 +149,11 @@ class Judging(nn.Module):  # type: ignore[misc]
         return chances(self.whole(input_ids, attention_mask))
 
 
-def export(lower: Lower, upper: Upper, target: Path) -> None:
-    """Both ends as one fused int8 graph."""
-    small(Ends(lower, upper).eval(), target, ("vector", "chances"))
+def export(lower: Lower, upper: Upper, target: Path, texts: Sequence[str]) -> None:
+    """Both ends as one fused int8 graph; `texts` are of the kind that it will read."""
+    small(Ends(lower, upper).eval(), target, ("vector", "chances"), lower.samples(texts))
 
 
-def export_judge(lower: Lower, upper: Upper, target: Path) -> None:
-    """The judging end alone, in four bits."""
-    tiny(Judging(lower, upper).eval(), target, ("chances",))
+def export_judge(lower: Lower, upper: Upper, target: Path, weights: Path, texts: Sequence[str]) -> None:
+    """The judging end alone, its weights apart and in four bits."""
+    tiny(Judging(lower, upper).eval(), target, weights, ("chances",), lower.samples(texts))

@@ -1,4 +1,5 @@
-"""A model over the packaged MiniLM as one small ONNX graph: fused, dynamic int8 (requirements/train.txt)."""
+"""A model over MiniLM or e5 as one small ONNX graph: fused, dynamic int8, kept in eight bits or in four
+(requirements/train.txt)."""
 
 from __future__ import annotations
 
@@ -9,16 +10,17 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnx import numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
 from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import FusionOptions
 
+from apps.signals.adapters.fourbits import Codes, save, unpacked
+from apps.signals.training.packing import BLOCK, moved_out, packable, packed
+from apps.signals.training.smoothing import Sample, products, smooth
+
 HEADS, WIDTH = 12, 384
-BLOCK = 64
-"""Weights of one scale in four bits. Each has a zero of its own, too: without, e5 lost a tenth of its F1."""
-INT8 = 4
-"""onnxruntime's name (`accuracy_level`) for products whose other side is rounded to eight bits."""
 
 
 def packaged_model() -> Path:
@@ -54,8 +56,9 @@ def fuse(source: Path, target: Path) -> dict[str, int]:
     return found
 
 
-def quantise(source: Path, target: Path) -> None:
-    """Dynamic int8 of every matrix product and of the word table; the table alone is half of the fp32 size.
+def quantise(source: Path, target: Path, *operators: str) -> None:
+    """Dynamic int8 of every matrix product and of the word table, which alone is half of the fp32 size; or of the named
+    operators.
 
     Seven bits per channel: full range saturates the 16-bit accumulators of CPUs without VNNI (cosine to fp32 0.957
     instead of 0.990 there), and unsigned weights run a third slower.
@@ -66,33 +69,62 @@ def quantise(source: Path, target: Path) -> None:
         weight_type=QuantType.QInt8,
         per_channel=True,
         reduce_range=True,
-        op_types_to_quantize=["MatMul", "Attention", "Gather"],
+        op_types_to_quantize=list(operators or ("MatMul", "Attention", "Gather")),
         extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
     )
     onnx.checker.check_model(str(target))
 
 
-def small(model: torch.nn.Module, target: Path, outputs: Sequence[str]) -> None:
-    """Write any model over this encoder as a fused int8 graph."""
+def small(model: torch.nn.Module, target: Path, outputs: Sequence[str], samples: Sequence[Sample]) -> None:
+    """Write any model over this kind of encoder as a fused int8 graph; `samples`, inputs of the kind that it will read,
+    tell how wide its channels are (smoothing.py)."""
     with tempfile.TemporaryDirectory() as work:
-        raw, fused = Path(work) / "raw.onnx", Path(work) / "fused.onnx"
-        to_onnx(model, raw, outputs)
-        fuse(raw, fused)
+        fused = Path(work) / "fused.onnx"
+        graph = _fused(model, Path(work), outputs)
+        smooth(graph, samples)
+        onnx.save(graph, fused)
         quantise(fused, target)
 
 
-def tiny(model: torch.nn.Module, target: Path, outputs: Sequence[str]) -> None:
-    """Write any model over an encoder in four bits: every matrix product and the word table, nothing fused."""
+def tiny(
+    model: torch.nn.Module, target: Path, weights: Path, outputs: Sequence[str], samples: Sequence[Sample]
+) -> None:
+    """As `small`, with the weights apart and in four bits."""
     with tempfile.TemporaryDirectory() as work:
-        raw = Path(work) / "raw.onnx"
-        to_onnx(model, raw, outputs)
-        config = DefaultWeightOnlyQuantConfig(
-            block_size=BLOCK,
-            is_symmetric=False,
-            accuracy_level=INT8,
-            op_types_to_quantize=("MatMul", "Gather"),
-            quant_axes=(("MatMul", 0), ("Gather", 1)),
-        )
-        quantizer = MatMulNBitsQuantizer(onnx.load(raw), algo_config=config)
-        quantizer.process()
-        quantizer.model.save_model_to_file(str(target), False)
+        fused, whole = Path(work) / "fused.onnx", Path(work) / "whole.onnx"
+        graph = _fused(model, Path(work), outputs)
+        codes = _packed(graph)
+        factors = smooth(graph, samples)
+        _tables(graph, fused)
+        quantise(fused, whole, "MatMul", "Attention")
+        graph = onnx.load(whole)
+        save(weights, moved_out(graph, codes, factors))
+        target.write_bytes(graph.SerializeToString())
+
+
+def _fused(model: torch.nn.Module, work: Path, outputs: Sequence[str]) -> onnx.ModelProto:
+    raw, fused = work / "raw.onnx", work / "fused.onnx"
+    to_onnx(model, raw, outputs)
+    fuse(raw, fused)
+    return onnx.load(fused)
+
+
+def _packed(graph: onnx.ModelProto) -> dict[str, Codes]:
+    """The codes of every product's weights, which become what these stand for."""
+    found = {}
+    for _, matrix in products(graph):
+        weights = numpy_helper.to_array(matrix)
+        if packable(weights):
+            found[matrix.name] = packed(weights)
+            matrix.CopyFrom(numpy_helper.from_array(unpacked(found[matrix.name]), matrix.name))
+    return found
+
+
+def _tables(graph: onnx.ModelProto, target: Path) -> None:
+    """Write the graph with its tables in four bits: one row of a table is looked up, so they stay so."""
+    config = DefaultWeightOnlyQuantConfig(
+        block_size=BLOCK, is_symmetric=False, op_types_to_quantize=("Gather",), quant_axes=(("Gather", 1),)
+    )
+    quantizer = MatMulNBitsQuantizer(graph, algo_config=config)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(target), False)

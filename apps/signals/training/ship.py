@@ -1,4 +1,4 @@
-"""Makes the shipped models: `ngrams.npz`, `topics.npz`, `minilm.int8.onnx`, `e5.q4.onnx`, and their tokenizers.
+"""Makes the shipped models: `ngrams.npz`, `topics.npz`, `minilm.int8.onnx`, `e5.onnx` and `e5.q4.npz`, with tokenizers.
 
 Run: `python -m apps.signals.training.ship` with requirements/train.txt installed and TRADEBOT_SHARED_DATA set.
 Those of direction are two experts and a gate: one expert learned from crypto posts, one from finance news, and the gate
@@ -131,7 +131,7 @@ def minilm(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progre
     lower = tuning.Lower(branch.MINILM)
     kept = np.concatenate([_away(away, wire), np.zeros(len(coins), bool)])
     made = _trained(lower, [*crypto, *wire, *coins], kept, branch.MINILM, bars)
-    branch.export(lower, made.upper, WEIGHTS / MODEL)
+    branch.export(lower, made.upper, WEIGHTS / MODEL, [row.text for row in crypto])
     return made.chances[: int(away.sum())], {**made.by, "vector": tuning.kept(lower, made.upper, made.unseen)}
 
 
@@ -149,7 +149,8 @@ def e5(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progress) 
     splitter, known = multilingual.cut(texts[: len(crypto)], whole, OFTEN, multilingual.likely_chinese)
     (WEIGHTS / e5_files.TOKENIZER).write_bytes(gzip.compress(splitter.to_str().encode(), mtime=0))
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
-    branch.export_judge(tuning.Lower(branch.E5, start), made.upper, WEIGHTS / e5_files.MODEL)
+    lower = tuning.Lower(branch.E5, start)
+    branch.export_judge(lower, made.upper, WEIGHTS / e5_files.MODEL, WEIGHTS / e5_files.PACKED, texts)
     return made.chances[: int(away.sum())], made.by
 
 

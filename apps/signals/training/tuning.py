@@ -19,8 +19,11 @@ from transformers import AutoModel
 
 from apps.signals.adapters.embedder import WEIGHTS
 from apps.signals.training.export import packaged_model, small
+from apps.signals.training.smoothing import Sample
 
 WIDTH = 384
+SAMPLES = 400
+"""How many texts tell how wide the channels of an encoder are."""
 Matrix = NDArray[np.float32]
 Progress = Callable[[int], None]
 """Told how many texts were done since the last call."""
@@ -127,6 +130,12 @@ class Lower:
         self._tokenizer = given.tokenizer
         self._tokenizer.enable_truncation(plan.tokens)
         self._tokenizer.no_padding()
+
+    def samples(self, texts: Sequence[str]) -> list[Sample]:
+        """What an exported model reads of some of the texts."""
+        some = self._tokenizer.encode_batch_fast(list(texts[:: math.ceil(len(texts) / SAMPLES)]))
+        rows = [np.array([each.ids]) for each in some]
+        return [{"input_ids": ids, "attention_mask": np.ones_like(ids)} for ids in rows]
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def states(self, texts: Sequence[str], told: Progress = lambda _: None, batch: int = 32) -> list[torch.Tensor]:
@@ -272,9 +281,9 @@ class Whole(nn.Module):  # type: ignore[misc]
         return _mean(states, attention_mask)
 
 
-def export(lower: Lower, upper: Upper, target: Path) -> None:
-    """`input_ids`, `attention_mask` → `logits` (N, 3), fused and int8."""
-    small(Whole(lower, upper).eval(), target, ("logits",))
+def export(lower: Lower, upper: Upper, target: Path, texts: Sequence[str]) -> None:
+    """`input_ids`, `attention_mask` → `logits` (N, 3), fused and int8; `texts` are of the kind that it will read."""
+    small(Whole(lower, upper).eval(), target, ("logits",), lower.samples(texts))
 
 
 def _factor(done: float, warmup: float) -> float:

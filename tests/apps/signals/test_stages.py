@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.signals import selectors, services
-from apps.signals.adapters.embedder import unpack
+from apps.signals.adapters import e5
+from apps.signals.adapters.embedder import embedder, unpack, unpack_chances
 from apps.signals.domain.ensemble import combine
 from apps.signals.models import Analysis, Signal
 from tests.apps.signals.conftest import recorded
@@ -324,3 +325,20 @@ def test_two_workers_that_judge_a_post_at_once_agree_on_the_first_verdict(monkey
 
     assert (second.signal_id, second.type) == (first.signal_id, Direction.BULLISH)
     assert list(Signal.objects.filter(post_id=post.post_id).values_list("type", flat=True)) == ["bullish"]
+
+
+class TestTheSecondLook:
+    """Whose chances the features stage sends on, and of which posts it asks the second encoder."""
+
+    def test_comes_with_the_name_of_who_judged(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(e5, "DOUBT", {True: 1.1, False: 0.0})
+        posts = ["sell BTC now", "The weather is sideways", "比特币破位了,赶紧清仓"]
+        about, other, chinese = features([recorded(text) for text in posts])
+        first, second = embedder().version, e5.get_e5().version
+        assert [about.judge, other.judge, chinese.judge] == [f"{first}+{second}", first, second]
+
+    def test_is_of_the_chances_that_are_sent_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(e5, "DOUBT", {True: 0.0, False: 0.0})
+        text = "比特币破位了,赶紧清仓"
+        (made,) = features([recorded(text)])
+        assert unpack_chances(made.chances) == pytest.approx(e5.get_e5().chances([text])[0], abs=0.01)

@@ -12,6 +12,7 @@ import pytest
 from apps.signals.adapters import registry
 from apps.signals.adapters.answers import answer
 from apps.signals.adapters.classifier import ClassifierAnalyzer
+from apps.signals.adapters.e5 import second_look
 from apps.signals.adapters.embedder import get_embedder, pack, pack_chances, unpack
 from apps.signals.adapters.panel import Panel
 from apps.signals.adapters.registry import load_analyzers
@@ -142,7 +143,9 @@ class TestEmbedder:
 class TestClassifier:
     def test_the_chances_that_came_along_give_the_same_verdict_as_the_model(self) -> None:
         analyzer, text = ClassifierAnalyzer(), "Bitcoin is crashing hard"
-        with_them = post(text, chances=pack_chances(get_embedder().read([text])[1][0]))
+        first = get_embedder()
+        (row,), (judge,) = second_look([text], first.read([text])[1], first.version)
+        with_them = post(text, chances=pack_chances(row), judge=judge)
         without = post(text)
         both = analyzer.analyze_batch([without, with_them])
         assert both[0].type is both[1].type is Direction.BEARISH

@@ -74,6 +74,9 @@ def test_prices_without_words_say_a_side_by_how_they_lie(text: str, side: str, e
     [
         "LINK could break 15 and run to 18, or it could just as well lose 13.2 and visit 11, and I really can't tell",
         "XRP 2.84, 2.98, 2.70",
+        "XRP 2.84, 2.98, 2.68",
+        "DOGE 1.00 .99 .98 .97 .96 1.20",
+        "BTC 100, 95, 900",
         "levels: 100, 110, 90, 115, 85",
         "SOL 180 190 200",
         "3 coins, 1.48 1.49",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from apps.signals.adapters import e5
 from apps.signals.adapters.classifier import ClassifierAnalyzer
-from apps.signals.adapters.e5 import E5, doubtful, get_e5, second_look, together
+from apps.signals.adapters.e5 import E5, doubtful, get_e5, second_look, together, version
 from apps.signals.adapters.embedder import Chances, get_embedder, pack_chances
 from apps.signals.domain.beliefs import SETS, likeliest, of_row
 from apps.signals.domain.scripts import chinese, latin
@@ -26,7 +27,7 @@ UP, DOWN = "以太坊现货ETF今天正式获批", "交易所热钱包被盗,BTC
     [
         ("buy BTC", True, False),
         ("买BTC买", False, True),
-        ("BTC long entry 65000 止损", True, False),
+        ("BTC long entry 65000 止损三", True, False),
         ("大饼 ETH 涨", False, True),
         ("買う", False, True),
         ("비트코인 지금 매수", False, False),
@@ -68,16 +69,32 @@ def test_of_a_mixed_batch_each_is_judged_by_the_encoder_of_its_script(monkeypatc
 
 def test_where_minilm_is_in_doubt_both_have_a_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(e5, "DOUBT", {True: 1.1})
-    text = "sure, outflows. and yet nobody who matters has sold"
-    (found,), judges = looked([text])
-    assert judges == [f"{get_embedder().version}+{get_e5().version}"]
-    assert np.allclose(found, together(get_embedder().read([text])[1], get_e5().chances([text]))[0], atol=0.02)
+    mine, other = even(), even()
+    mine[:3], other[:3] = (0.5, 0.3, 0.2), (0.1, 0.2, 0.7)
+    monkeypatch.setattr(e5, "get_e5", lambda: Fixed(other))
+    (found,), judges = second_look(["sure, outflows"], mine[None], "first")
+    assert judges == ["first+fixed"]
+    assert np.array_equal(found, together(mine[None], other[None])[0])
+    assert not np.allclose(found[:3], mine[:3], atol=0.1)
     of_row(found.tolist())
+
+
+class Fixed:
+    """An encoder with one opinion of all texts."""
+
+    version = "fixed"
+
+    def __init__(self, row: Chances) -> None:
+        self._row = row
+
+    def chances(self, texts: list[str]) -> Chances:
+        return np.stack([self._row] * len(texts))
 
 
 def test_doubt_is_about_the_direction_alone() -> None:
     sure, unsure = even(), even()
     sure[:3], unsure[:3] = (0.05, 0.05, 0.9), (0.2, 0.2, 0.6)
+    unsure[-4:] = (0.97, 0.01, 0.01, 0.01)
     assert not doubtful(sure, about=True)
     assert doubtful(unsure, about=True)
 
@@ -144,7 +161,16 @@ def test_without_its_files_chinese_is_left_to_the_others(tmp_path: Path, monkeyp
     assert "restore apps/signals/weights" in told["reason"]
 
 
-def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
-    (tmp_path / e5.MODEL).write_bytes((e5.WEIGHTS / e5.MODEL).read_bytes())
-    with pytest.raises(NotConfigured, match=e5.TOKENIZER):
-        E5(tmp_path)
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    for file in (e5.PACKED, e5.MODEL, e5.TOKENIZER):
+        with pytest.raises(NotConfigured, match=re.escape(file)):
+            E5(tmp_path)
+        (tmp_path / file).write_bytes((e5.WEIGHTS / file).read_bytes())
+    assert E5(tmp_path).version == get_e5().version
+
+
+def test_its_version_is_told_where_its_weights_are(tmp_path: Path) -> None:
+    assert version(tmp_path) == ""
+    for file in (e5.PACKED, e5.MODEL):
+        (tmp_path / file).write_bytes((e5.WEIGHTS / file).read_bytes())
+    assert version(tmp_path) == f"+{get_e5().version}"

@@ -31,12 +31,11 @@ def test_a_letter_that_no_text_had_is_known_still(whole: multilingual.Packed) ->
 
 
 def test_words_that_came_seldom_are_left_out_and_letters_are_not(whole: multilingual.Packed) -> None:
-    _, everything = multilingual.cut(SAME, whole)
+    full, everything = multilingual.cut(SAME, whole)
     cut, kept = multilingual.cut(SAME, whole, 2, multilingual.likely_chinese)
     assert len(kept) < len(everything)
-    once = whole.pieces.index("▁hack")
-    assert once in everything
-    assert once not in kept
+    assert "▁exchange" in full.encode(SAME[0]).tokens
+    assert "▁exchange" not in cut.encode(SAME[0]).tokens
     assert multilingual.UNKNOWN not in cut.encode("交易所被黑客攻击").ids
 
 
