@@ -1,7 +1,7 @@
 """multilingual-e5-small through onnxruntime, its lower layers kept in four bits: the second look at what texts mean.
 
-It judges Chinese texts, which MiniLM can't read, and has a say on those where MiniLM is in doubt, at RATIO times the
-time of MiniLM. The vector of every text is MiniLM's.
+It judges Chinese texts, which MiniLM can't read, and has a say on those where MiniLM is in doubt, at one and a half
+times the time of MiniLM. The vector of every text is MiniLM's.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def packed(weights: Floats) -> Codes:
         step, least = np.where(better, steps, step), np.where(better, leasts, least)
         codes = np.where(better, tried, codes).astype(np.uint8)
     half_block = BLOCK // 2
-    return Codes(codes[..., :half_block] | (codes[..., half_block:] << BITS), step, least)
+    pairs = codes[..., :half_block] | (codes[..., half_block:] << BITS)
+    return Codes(pairs.astype(np.uint8), step, least)
 
 
 def moved_out(graph: onnx.ModelProto, codes: Mapping[str, Codes], factors: Mapping[str, Floats]) -> list[Weights]:

@@ -36,7 +36,7 @@ def write(found: Sequence[Evaluation], path: Path) -> None:
     it may be is drawn beside it, as reliability.svg."""
     _, _, below = path.read_text(encoding="utf-8").partition(MARKER) if path.is_file() else ("", "", "")
     path.with_name(DIAGRAM).write_text(diagram(found[0].direction[ENSEMBLE].bins), encoding="utf-8")
-    path.write_text(f"{markdown(found)}\n{MARKER}\n{below or chr(10)}".rstrip() + "\n", encoding="utf-8")
+    path.write_text(f"{markdown(found)}\n{MARKER}\n\n{below.strip()}".rstrip() + "\n", encoding="utf-8")
 
 
 def markdown(found: Sequence[Evaluation]) -> str:

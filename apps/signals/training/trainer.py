@@ -124,7 +124,7 @@ def _encoder(rows: Sequence[Labelled], checked: NDArray[np.bool_], out: Path, pl
         plan,
         told=_counter("fine-tuning", len(seen) * plan.epochs, told),
     )
-    tuning.export(lower, upper, out / ENCODER, [rows[at].text for at in seen])
+    tuning.export(lower, upper, out / ENCODER, [rows[int(at)].text for at in seen])
     return softmax(tuning.logits(upper, [states[at] for at in rest])).astype(float)
 
 
