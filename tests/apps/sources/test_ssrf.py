@@ -271,6 +271,18 @@ def passed(*allow: str) -> Pass:
     return Pass(hosts=(), allow=frozenset(allow), bytes_left=1_000_000, until=time.monotonic() + 120)
 
 
+def test_a_connection_of_the_page_before_serves_no_other(fence: Fence) -> None:
+    before = fence.current = passed()
+    asking = b"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", fence.port), timeout=5) as client:
+        client.sendall(asking)
+        assert client.recv(4096).endswith(b"keep-alive\r\n\r\n")
+        fence.current = passed()
+        client.sendall(asking)
+        assert client.recv(4096) == b""  # The browser asks again, by a connection of this page's.
+    assert len(before.refused) == 1
+
+
 def test_the_fence_lets_no_spelling_through(fence: Fence, hostile: Hostile) -> None:
     fence.current = passed()
     before = hostile.counted()

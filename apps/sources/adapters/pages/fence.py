@@ -94,6 +94,8 @@ class _Visitor(socketserver.BaseRequestHandler):
     def _served(self, current: Pass) -> bool:
         """One request. True where the connection may bring another: a refused one costs no new connection."""
         head, rest = _head(self.request)
+        if self.server.current is not current:
+            return False  # Kept since the page before, whose pass is over.
         method, _, target = head[0].partition(" ")
         target = target.rpartition(" ")[0]
         if _host(target) in _BROWSERS_OWN:
