@@ -6,7 +6,6 @@ times the time of MiniLM. The vector of every text is MiniLM's.
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,12 +18,12 @@ from numpy.typing import NDArray
 
 from apps.signals.adapters.embedder import (
     CHUNK,
-    MAX_TOKENS,
     WEIGHTS,
     Chances,
     fingerprint,
     padded,
     session,
+    tokenizer,
 )
 from apps.signals.adapters.fourbits import load
 from apps.signals.adapters.hashing import softmax
@@ -79,15 +78,10 @@ def _weights(file: Path) -> dict[str, NDArray[np.int8]]:
 
 
 def _tokenizer(file: Path) -> Tokenizer:
-    from tokenizers import Tokenizer
-
     try:
-        found = Tokenizer.from_buffer(gzip.decompress(file.read_bytes()))
+        return tokenizer(file)
     except OSError:
         raise _missing(file) from None
-    found.enable_truncation(MAX_TOKENS)
-    found.no_padding()
-    return found
 
 
 def _missing(file: Path) -> NotConfigured:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 MODEL = "minilm.int8.onnx"
+TOKENIZER = "minilm.tokenizer.json.gz"
 DIMENSIONS = 384
 MAX_TOKENS = 128
 CHUNK = 8
@@ -73,7 +75,7 @@ class MiniLM:
         # One thread a run and several runs at once: splitting one text over threads gains nothing (weights/README.md).
         self._session = session(model, 1)
         self._pool = ThreadPoolExecutor(threads, "minilm") if threads > 1 else None
-        self.tokenizer = tokenizer(weights / "tokenizer.json")
+        self.tokenizer = tokenizer(weights / TOKENIZER)
         self.provider: str = self._session.get_providers()[0]
         self.version = f"minilm-l6-v2-int8-{_fingerprint(model)}"
         self._chunk = GPU_CHUNK if self.provider.startswith("CUDA") else CHUNK
@@ -111,10 +113,11 @@ class MiniLM:
 
 
 def tokenizer(file: Path) -> Tokenizer:
-    """Out of `tokenizer.json`; splits the first MAX_TOKENS of a text."""
+    """Out of a `tokenizer.json`, which may be packed (`.gz`); splits the first MAX_TOKENS of a text. Raises OSError."""
     from tokenizers import Tokenizer
 
-    found = Tokenizer.from_file(str(file))
+    content = file.read_bytes()
+    found = Tokenizer.from_buffer(gzip.decompress(content) if file.suffix == ".gz" else content)
     found.enable_truncation(MAX_TOKENS)
     found.no_padding()
     return found

@@ -55,12 +55,17 @@ class Table:
 
     def values(self, rows: NDArray[np.int64], often: Floats) -> Floats:
         """What a text's counts are worth: log(1 + count) x rarity, of length 1."""
-        return quiet_norm(np.log1p(often) * self.rarity[rows])
+        return quiet_norm(self.worth(rows, often))
+
+    def worth(self, rows: NDArray[np.int64], often: Floats) -> Floats:
+        """The same before its length is made 1."""
+        found: Floats = np.log1p(often) * self.rarity[rows]
+        return found
 
     def share(self, text: str, best: int) -> float:
         """How much a piece of text speaks for class `best` against the mean of the others."""
         rows, often = counts(text, self.bits)
-        found = (np.log1p(often) * self.rarity[rows]) @ (self.weights[rows, :3] * self.scale[:3])
+        found = self.worth(rows, often) @ (self.weights[rows, :3] * self.scale[:3])
         return float(found[best] - (found.sum() - found[best]) / 2)
 
     def _scores(self, rows: NDArray[np.int64], often: Floats) -> Floats:
@@ -159,7 +164,7 @@ class NGramAnalyzer:
             return answer(self.name, Direction.NEUTRAL, 0.0)
         best = int(chances.argmax())
         confidence = min(float(chances[best]), CEILING)
-        moods, events = self._topics.read(counted) if self._topics else ({}, {})
+        moods, events = self._topics.read(counted[0], self._table.values(*counted)) if self._topics else ({}, {})
         event = likeliest(events).removeprefix(NO_EVENT)
         evidence: list[Evidence] = []
         if ORDER[best] is not Direction.NEUTRAL:
@@ -178,7 +183,10 @@ class NGramAnalyzer:
         )
 
     def _about(self, piece: str, event: str) -> float:
-        return self._topics.share(piece, event) if self._topics else 0.0
+        if self._topics is None:
+            return 0.0
+        rows, often = counts(piece, self._table.bits)
+        return self._topics.share(rows, self._table.worth(rows, often), event)
 
     def _quote(self, text: str, kind: str, confidence: float, worth: Callable[[str], float]) -> list[Evidence]:
         """The piece between two marks that is worth most."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.signals.adapters.embedder import WEIGHTS
-from apps.signals.adapters.hashing import Counts, Floats, counts, quiet_norm, softmax
+from apps.signals.adapters.hashing import Floats, softmax
 from tradebot.contracts.errors import NotConfigured
 
 
@@ -23,26 +23,20 @@ class Topics:
     bits: int
     moods: tuple[str, ...]
     events: tuple[str, ...]
-    rarity: Floats
     weights: Floats | NDArray[np.int8]
     bias: Floats
     scale: Floats = field(default_factory=lambda: np.ones(1, dtype=np.float32))
 
-    def read(self, counted: Counts) -> tuple[dict[str, float], dict[str, float]]:
-        """Chances of the moods and of the events of a text by its n-grams in 2**bits places, `none` among these."""
-        scores = self._scores(*counted)
+    def read(self, rows: NDArray[np.int64], worth: Floats) -> tuple[dict[str, float], dict[str, float]]:
+        """Chances of the moods and of the events of a text, `none` among these: its n-grams' places, and what each is
+        worth there (`Table.values`)."""
+        scores: Floats = worth @ (self.weights[rows] * self.scale) + self.bias
         return _chances(scores[: len(self.moods)], self.moods), _chances(scores[len(self.moods) :], self.events)
 
-    def share(self, text: str, event: str) -> float:
+    def share(self, rows: NDArray[np.int64], worth: Floats, event: str) -> float:
         """How much a piece of text speaks for an event."""
-        rows, often = counts(text, self.bits)
-        worth = np.log1p(often) * self.rarity[rows]
         at = len(self.moods) + self.events.index(event)
         return float(worth @ self.weights[rows, at]) * float(self.scale[min(at, len(self.scale) - 1)])
-
-    def _scores(self, rows: NDArray[np.int64], often: Floats) -> Floats:
-        found: Floats = quiet_norm(np.log1p(often) * self.rarity[rows]) @ (self.weights[rows] * self.scale) + self.bias
-        return found
 
 
 def _chances(scores: Floats, names: tuple[str, ...]) -> dict[str, float]:
@@ -50,14 +44,13 @@ def _chances(scores: Floats, names: tuple[str, ...]) -> dict[str, float]:
 
 
 def save(topics: Topics, path: Path) -> None:
-    """Weights as int8 with one scale a column, rarities as float16."""
+    """Weights as int8 with one scale a column; the rarities stand in `ngrams.npz`."""
     scale: NDArray[np.float32] = np.maximum(np.abs(topics.weights).max(axis=0), 1e-9) / 127
     np.savez_compressed(
         path,
         bits=np.int64(topics.bits),
         moods=np.array(topics.moods),
         events=np.array(topics.events),
-        rarity=topics.rarity.astype(np.float16),
         weights=np.round(topics.weights / scale).astype(np.int8),
         scale=scale.astype(np.float32),
         bias=topics.bias.astype(np.float32),
@@ -72,7 +65,6 @@ def load(path: Path) -> Topics:
                 bits=int(file["bits"]),
                 moods=tuple(map(str, file["moods"])),
                 events=tuple(map(str, file["events"])),
-                rarity=file["rarity"].astype(np.float32),
                 weights=file["weights"],
                 bias=file["bias"],
                 scale=file["scale"],

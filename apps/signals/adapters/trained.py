@@ -18,9 +18,10 @@ from apps.signals.adapters.ngrams import NGramAnalyzer, Table, load
 from tradebot.contracts.errors import NotConfigured
 
 SHARE = "model.json"
-ENCODER = "encoder.onnx"
-TOKENIZER = "tokenizer.json"
-FORMAT = 1
+ENCODERS = {"encoder": ("encoder.onnx", "tokenizer.json"), "second": ("second.onnx", "second.tokenizer.json")}
+"""The files of each encoder: the model, and its tokenizer where that is not MiniLM's."""
+FORMAT, FORMATS = 2, (1, 2)
+"""What is written, and what is read: 1 knew no second encoder."""
 Floats = NDArray[np.float32]
 
 
@@ -37,33 +38,43 @@ class Mix:
         return softmax(np.asarray(logs + np.array(self.lift), dtype=np.float32))
 
 
+class Encoder:
+    """One fine-tuned encoder of a folder."""
+
+    def __init__(self, model: Path, splitter: Path, tokens: int, threads: int) -> None:
+        self._session = session(model, threads)
+        self._tokenizer = tokenizer(splitter) if splitter.is_file() else None
+        self._tokens = tokens
+
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """float32, shape (len(texts), 3), rows sum to 1."""
+        return np.concatenate([softmax(self._run(texts[at : at + 8])) for at in range(0, len(texts), 8)])
+
+    def _run(self, texts: Sequence[str]) -> Vectors:
+        splitter = self._tokenizer or get_embedder(1).tokenizer
+        ids, mask = inputs(splitter, texts, self._tokens)
+        found: Vectors = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        return found
+
+
 class Folder:
-    """What stands in a trained folder: `model.json`, `ngrams.npz`, and `encoder.onnx` where an encoder took part, with
-    `tokenizer.json` where that is not MiniLM's."""
+    """What stands in a trained folder: `model.json`, `ngrams.npz`, and the files of the `ENCODERS` that took part."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         told = _told(path / SHARE)
         self.mix = Mix(told["shares"], told["lift"])
         self.table: Table = load(path / "ngrams.npz")
         self.version = f"trained-{told['made']}"
-        self._encoder = session(path / ENCODER, threads) if "encoder" in self.mix.shares else None
-        self._tokens = int(told["tokens"])
-        self._tokenizer = tokenizer(path / TOKENIZER) if (path / TOKENIZER).is_file() else None
+        self._encoders = {
+            name: Encoder(path / model, path / splitter, int(told["tokens"]), threads)
+            for name, (model, splitter) in ENCODERS.items()
+            if name in self.mix.shares
+        }
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
         """float32, shape (len(texts), 3), rows sum to 1: bearish, neutral, bullish."""
         parts = {"ngrams": self.table.probabilities(texts)}
-        if self._encoder is not None:
-            parts["encoder"] = np.concatenate(
-                [softmax(self._run(texts[at : at + 8])) for at in range(0, len(texts), 8)]
-            )
-        return self.mix.of(parts)
-
-    def _run(self, texts: Sequence[str]) -> Vectors:
-        splitter = self._tokenizer or get_embedder(1).tokenizer
-        ids, mask = inputs(splitter, texts, self._tokens)
-        found: Vectors = self._encoder.run(None, {"input_ids": ids, "attention_mask": mask})[0]  # type: ignore[union-attr]
-        return found
+        return self.mix.of(parts | {name: each.probabilities(texts) for name, each in self._encoders.items()})
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -71,7 +82,7 @@ def _told(path: Path) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise NotConfigured(f"{path} can't be read; make the folder with `manage.py train`: {error}") from None
-    if told.get("format") != FORMAT or not {"shares", "lift", "made", "tokens"} <= told.keys():
+    if told.get("format") not in FORMATS or not {"shares", "lift", "made", "tokens"} <= told.keys():
         raise NotConfigured(f"{path} was not written by this version of `manage.py train`: train again")
     return told
 

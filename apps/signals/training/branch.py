@@ -33,8 +33,8 @@ SHORT = 0.5
 PASSES = 2
 LAYERS = 8
 """Of e5's twelve, from the bottom."""
-MINILM = Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96)
-E5 = Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, keep=0.0)
+MINILM = Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96, runs=2)
+E5 = Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, runs=2, keep=0.0)
 Matrix = NDArray[np.float32]
 
 
@@ -94,7 +94,7 @@ def _passes(row: Row) -> int:
 
 def steps(rows: Sequence[Row], plan: Plan) -> int:
     """How many texts `train` goes through."""
-    return plan.epochs * sum(map(_passes, rows))
+    return plan.runs * plan.epochs * sum(map(_passes, rows))
 
 
 def temperatures(logits: Matrix, rows: Sequence[Row]) -> dict[str, float]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scipy.sparse import csr_matrix, vstack
 
 from apps.signals.adapters import e5 as e5_files
-from apps.signals.adapters.embedder import MODEL, WEIGHTS
+from apps.signals.adapters.embedder import MODEL, TOKENIZER, WEIGHTS
 from apps.signals.adapters.hashing import softmax
 from apps.signals.adapters.ngrams import Table, mixed, save
 from apps.signals.adapters.topics import Topics
@@ -61,16 +61,14 @@ def ngrams(crypto: Sequence[Row], wire: Sequence[Row]) -> Ngrams:
     rare = linear.rarity(vstack([first, second]))
     seen, told = linear.weighed(first, rare), linear.weighed(second, rare)
     direction, direction_unseen, cooled = _experts(seen, told, crypto, wire)
-    topics, topic_unseen, also = _topics(seen, rare, crypto)
+    topics, topic_unseen, also = _topics(seen, crypto)
     table = Table(
         BITS, rare.astype(np.float32), direction.weights.astype(np.float32), direction.bias.astype(np.float32)
     )
     return Ngrams(table, topics, {"direction": direction_unseen, **topic_unseen}, {**cooled, **also})
 
 
-def _topics(
-    features: csr_matrix, rare: Floats, rows: Sequence[Row]
-) -> tuple[Topics, dict[str, Floats], dict[str, float]]:
+def _topics(features: csr_matrix, rows: Sequence[Row]) -> tuple[Topics, dict[str, Floats], dict[str, float]]:
     """Mood and event of the posts that have the labels; unseen chances are NaN for the others."""
     models, unseen, cooled = {}, {}, {}
     for kind in ("mood", "event"):
@@ -84,7 +82,6 @@ def _topics(
         bits=BITS,
         moods=tuple(SETS["mood"]),
         events=tuple(SETS["event"]),
-        rarity=rare.astype(np.float32),
         weights=np.hstack([models["mood"].weights, models["event"].weights]).astype(np.float32),
         bias=np.concatenate([models["mood"].bias, models["event"].bias]).astype(np.float32),
     )
@@ -126,7 +123,7 @@ def minilm(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progre
     from apps.signals.training import branch, tuning
     from apps.signals.training.export import packaged_model
 
-    shutil.copyfile(packaged_model() / "tokenizer.json", WEIGHTS / "tokenizer.json")
+    _pack((packaged_model() / "tokenizer.json").read_bytes(), WEIGHTS / TOKENIZER)
     coins = [Row(coin.description) for coin in catalogue().coins.values()]
     lower = tuning.Lower(branch.MINILM)
     kept = np.concatenate([_away(away, wire), np.zeros(len(coins), bool)])
@@ -147,11 +144,15 @@ def e5(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progress) 
     made = _trained(tuning.Lower(branch.E5, start), rows, _away(away, wire), branch.E5, bars)
     # Words that came once taught it little: they need not travel along.
     splitter, known = multilingual.cut(texts[: len(crypto)], whole, OFTEN, multilingual.likely_chinese)
-    (WEIGHTS / e5_files.TOKENIZER).write_bytes(gzip.compress(splitter.to_str().encode(), mtime=0))
+    _pack(splitter.to_str().encode(), WEIGHTS / e5_files.TOKENIZER)
     start = tuning.Start(multilingual.encoder(whole, known, branch.LAYERS), splitter)
     lower = tuning.Lower(branch.E5, start)
     branch.export_judge(lower, made.upper, WEIGHTS / e5_files.MODEL, WEIGHTS / e5_files.PACKED, texts)
     return made.chances[: int(away.sum())], made.by
+
+
+def _pack(content: bytes, file: Path) -> None:
+    file.write_bytes(gzip.compress(content, mtime=0))
 
 
 def _away(crypto: Flags, wire: Sequence[Row]) -> Flags:

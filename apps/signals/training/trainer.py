@@ -1,12 +1,12 @@
-"""Trains an operator's own model: n-grams, the upper layers of an encoder (MiniLM, or a multilingual one for texts that
-MiniLM can't read), and their mix."""
+"""Trains an operator's own model: n-grams, the upper layers of MiniLM (where it can read the texts) and of a
+multilingual encoder, and their mix."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from apps.signals.adapters.hashing import softmax
 from apps.signals.adapters.ngrams import Table, save
-from apps.signals.adapters.trained import ENCODER, FORMAT, SHARE, TOKENIZER, Folder, Mix
+from apps.signals.adapters.trained import ENCODERS, FORMAT, SHARE, Folder, Mix
 from apps.signals.domain.scripts import latin
 from apps.signals.training import linear
 from apps.signals.training.data import NAMES, Labelled
@@ -35,6 +35,7 @@ FEWEST = 5
 MOSTLY = 0.5
 EVEN = 0.5
 """0 counts each row alike in the mix (accuracy), 1 each class alike (macro-F1)."""
+_FILES = [name for files in ENCODERS.values() for name in files]
 Progress = Callable[[str, int, int], None]
 """Told a step's name, how much of it is done, and how much there is."""
 
@@ -65,11 +66,11 @@ def train(
     save(table, out / "ngrams.npz")
     told("n-grams", 1, 1)
     parts, checked = {"ngrams": unseen}, np.ones(len(seen), dtype=bool)
-    for name in (ENCODER, TOKENIZER):
+    for name in _FILES:
         (out / name).unlink(missing_ok=True)
     if plan is not None:
         checked = np.random.default_rng(plan.seed).random(len(seen)) < CHECK
-        parts = {"ngrams": unseen[checked], "encoder": _encoder(seen, checked, out, plan, told)}
+        parts = {"ngrams": unseen[checked]} | _Encoders(seen, checked, out, plan, told).judged()
     mix = mixed(parts, labels[checked])
     _write(out, mix, plan.tokens if plan else 0, len(seen))
     return Trained(out, len(seen), evaluate_folder(Folder(out), held, out.name).direction[ENSEMBLE], tuple(parts))
@@ -107,38 +108,56 @@ def _ngrams(rows: Sequence[Labelled], labels: Labels) -> tuple[Table, Floats]:
     return table, softmax(unseen.astype(np.float32)).astype(float)
 
 
-def _encoder(rows: Sequence[Labelled], checked: NDArray[np.bool_], out: Path, plan: Plan, told: Progress) -> Floats:
-    """Fine-tune on the rows that are not `checked`, write the encoder, return its probabilities of the others."""
-    from apps.signals.training import tuning
+@dataclass(frozen=True, slots=True)
+class _Encoders:
+    """Fine-tunes encoders on the rows that are not `checked` and writes them."""
 
-    labels = np.array([row.label + 1 for row in rows])
-    lower = tuning.Lower(plan, _start([row.text for row in rows], out))
-    states = lower.states([row.text for row in rows], _counter("reading", len(rows), told))
-    seen, rest = np.flatnonzero(~checked), np.flatnonzero(checked)
-    often = np.bincount(labels[seen], minlength=3)[labels[seen]]
-    weights = (1.0 / often) ** EVEN
-    upper = tuning.fit(
-        lower,
-        [states[at] for at in seen],
-        [tuning.Task(0, len(NAMES), labels[seen].tolist(), (weights / weights.mean()).tolist())],
-        plan,
-        told=_counter("fine-tuning", len(seen) * plan.epochs, told),
-    )
-    tuning.export(lower, upper, out / ENCODER, [rows[int(at)].text for at in seen])
-    return softmax(tuning.logits(upper, [states[at] for at in rest])).astype(float)
+    rows: Sequence[Labelled]
+    checked: NDArray[np.bool_]
+    out: Path
+    plan: Plan
+    told: Progress
 
+    def judged(self) -> dict[str, Floats]:
+        """What each holds of the checked rows, by its name. Texts that MiniLM can read are judged by both encoders,
+        others by the multilingual one alone."""
+        from apps.signals.training import tuning
 
-def _start(texts: Sequence[str], out: Path) -> Start | None:
-    """MiniLM where it can read most of the texts; else the multilingual encoder, whose tokenizer is written."""
-    if np.mean([latin(text) for text in texts]) >= MOSTLY:
-        return None
-    from apps.signals.training import multilingual
-    from apps.signals.training.tuning import Start
+        if np.mean([latin(row.text) for row in self.rows]) < MOSTLY:
+            return {"encoder": self._multilingual("encoder")}
+        return {
+            "encoder": self._trained("encoder", tuning.minilm(), self.plan, " MiniLM"),
+            "second": self._multilingual("second", " e5"),
+        }
 
-    whole = multilingual.packed()
-    tokenizer, kept = multilingual.cut(texts, whole)
-    tokenizer.save(str(out / TOKENIZER))
-    return Start(multilingual.encoder(whole, kept), tokenizer)
+    def _multilingual(self, name: str, said: str = "") -> Floats:
+        """With a tokenizer of its own, which is written."""
+        from apps.signals.training import branch, multilingual, tuning
+
+        whole = multilingual.packed()
+        tokenizer, kept = multilingual.cut([row.text for row in self.rows], whole)
+        tokenizer.save(str(self.out / ENCODERS[name][1]))
+        start = tuning.Start(multilingual.encoder(whole, kept, branch.LAYERS), tokenizer)
+        return self._trained(name, start, replace(self.plan, rate=branch.E5.rate), said)
+
+    def _trained(self, name: str, start: Start, plan: Plan, said: str) -> Floats:
+        from apps.signals.training import tuning
+
+        labels = np.array([row.label + 1 for row in self.rows])
+        lower = tuning.Lower(plan, start)
+        states = lower.states([row.text for row in self.rows], _counter(f"reading{said}", len(self.rows), self.told))
+        seen, rest = np.flatnonzero(~self.checked), np.flatnonzero(self.checked)
+        often = np.bincount(labels[seen], minlength=3)[labels[seen]]
+        weights = (1.0 / often) ** EVEN
+        upper = tuning.fit(
+            lower,
+            [states[at] for at in seen],
+            [tuning.Task(0, len(NAMES), labels[seen].tolist(), (weights / weights.mean()).tolist())],
+            plan,
+            told=_counter(f"fine-tuning{said}", len(seen) * plan.epochs * plan.runs, self.told),
+        )
+        tuning.export(lower, upper, self.out / ENCODERS[name][0], [self.rows[int(at)].text for at in seen])
+        return softmax(tuning.logits(upper, [states[at] for at in rest])).astype(float)
 
 
 def _counter(step: str, total: int, told: Progress) -> Callable[[int], None]:
@@ -154,7 +173,7 @@ def _counter(step: str, total: int, told: Progress) -> Callable[[int], None]:
 
 def _write(out: Path, mix: Mix, tokens: int, rows: int) -> None:
     told = {"format": FORMAT, "shares": mix.shares, "lift": mix.lift, "tokens": tokens, "rows": rows}
-    files = b"".join((out / name).read_bytes() for name in ("ngrams.npz", ENCODER, TOKENIZER) if (out / name).is_file())
+    files = b"".join((out / name).read_bytes() for name in ("ngrams.npz", *_FILES) if (out / name).is_file())
     made = hashlib.sha256(json.dumps(told).encode() + files).hexdigest()[:12]
     (out / SHARE).write_text(json.dumps({**told, "made": made}, indent=2) + "\n", encoding="utf-8")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.signals.adapters.hashing import places, plain
+from apps.signals.adapters.hashing import places, plain, softmax
 from apps.signals.adapters.ngrams import Table, save
 from apps.signals.adapters.trained import Folder, Mix, TrainedAnalyzer
 from apps.signals.domain.beliefs import WIDTH
@@ -28,6 +30,7 @@ from tradebot.contracts.errors import InvalidField, NotConfigured
 from tradebot.contracts.values import Direction
 
 LEARNS = find_spec("sklearn") is not None
+TINY = Path(__file__).parent / "tiny_encoders"
 
 
 def labelled(folder: Path, text: str) -> Path:
@@ -149,9 +152,48 @@ def test_a_trained_folder_is_an_analyzer(folder: Path) -> None:
 def test_without_a_folder_or_with_another_it_is_not_configured(folder: Path) -> None:
     with pytest.raises(NotConfigured, match="no folder"):
         TrainedAnalyzer({})
-    (folder / "model.json").write_text('{"format": 2}')
+    (folder / "model.json").write_text('{"format": 3}')
     with pytest.raises(NotConfigured, match="train again"):
         TrainedAnalyzer({"path": str(folder)})
+
+
+class TestEncodersOfAFolder:
+    """n-grams, an encoder and a second one; what each knows stands in tiny_encoders/make.py."""
+
+    @pytest.fixture
+    def both(self, folder: Path) -> Path:
+        for file in ("encoder.onnx", "tokenizer.json", "second.onnx", "second.tokenizer.json"):
+            shutil.copy(TINY / file, folder / file)
+        _told(folder, format=2, shares={"ngrams": 1.0, "encoder": 1.0, "second": 0.5}, tokens=8)
+        return folder
+
+    def test_each_has_its_share(self, both: Path) -> None:
+        (found,) = Folder(both).probabilities(["sell sell moon buy"])
+        logits = np.array([[4, 0, 2], [6, 0, 3]])
+        logs = [math.log(each) for each in Folder(both).table.probabilities(["sell sell moon buy"])[0]]
+        right = softmax((np.array(logs) + logits[0] + 0.5 * logits[1])[None].astype(np.float32))[0]
+        assert found == pytest.approx(right, abs=1e-5)
+
+    def test_the_second_says_what_no_other_knows(self, both: Path) -> None:
+        up = TrainedAnalyzer({"path": str(both)}).analyze("moon", [])
+        assert up.type is Direction.BULLISH
+        assert up.confidence == pytest.approx(math.exp(1.5) / (2 + math.exp(1.5)), abs=1e-4)
+
+    def test_many_texts_are_read_as_each_alone(self, both: Path) -> None:
+        texts = ["moon", "sell", "wait", "buy", "nothing"] * 5
+        alone = np.concatenate([Folder(both).probabilities([text]) for text in texts])
+        assert Folder(both).probabilities(texts) == pytest.approx(alone, abs=1e-6)
+
+    def test_an_older_folder_with_one_encoder_still_runs(self, both: Path) -> None:
+        for file in ("second.onnx", "second.tokenizer.json"):
+            (both / file).unlink()
+        _told(both, format=1, shares={"ngrams": 1.0, "encoder": 1.0}, tokens=8)
+        assert TrainedAnalyzer({"path": str(both)}).analyze("buy", []).type is Direction.BULLISH
+
+
+def _told(folder: Path, **told: object) -> None:
+    before = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**before, **told}))
 
 
 def test_a_mix_weighs_its_parts_and_lifts_classes() -> None:

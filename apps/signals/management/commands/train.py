@@ -36,6 +36,9 @@ class Command(BaseCommand):
         parser.add_argument("--no-encoder", action="store_true", help="n-grams alone: quick, and needs no PyTorch")
         parser.add_argument("--epochs", type=int, default=4)
         parser.add_argument(
+            "--runs", type=int, default=2, help="trainings of an encoder that are averaged; time goes with them (2)"
+        )
+        parser.add_argument(
             "--frozen", type=int, choices=range(12), help="layers of the encoder that stay as they are (a third)"
         )
 
@@ -44,8 +47,9 @@ class Command(BaseCommand):
             raise CommandError(f"{' and '.join(missing)} missing: pip install -r requirements/train.txt")
         if not options["no_encoder"] and find_spec("torch") is None:
             raise CommandError("PyTorch is missing: pip install -r requirements/train.txt, or take --no-encoder")
-        if options["epochs"] < 1:
-            raise CommandError("--epochs: at least 1")
+        for option in ("epochs", "runs"):
+            if options[option] < 1:
+                raise CommandError(f"--{option}: at least 1")
         try:
             self._train(options)
         except (InvalidField, NotConfigured) as error:
@@ -79,7 +83,7 @@ def _plan(options: dict[str, Any]) -> Any:
         return None
     from apps.signals.training.tuning import Plan
 
-    return Plan(epochs=options["epochs"], frozen=options["frozen"])
+    return Plan(epochs=options["epochs"], runs=options["runs"], frozen=options["frozen"])
 
 
 def _bars(console: Console) -> Progress:

@@ -1,0 +1,80 @@
+"""Fine-tuning, and what `manage.py train` makes of it (PyTorch; where requirements/train.txt is installed)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
+from transformers import BertConfig, BertModel  # noqa: E402 - it needs PyTorch
+
+from apps.signals.adapters.trained import Folder  # noqa: E402
+from apps.signals.training import trainer, tuning  # noqa: E402
+from apps.signals.training.data import Labelled  # noqa: E402
+
+WORDS = {"[UNK]": 0, "buy": 1, "sell": 2, "wait": 3, "now": 4}
+TEXTS = ["buy now", "sell now", "wait now", "buy", "sell", "wait"] * 4
+TASK = tuning.Task(0, 3, [2, 0, 1, 2, 0, 1] * 4, [1.0] * 24)
+PLAN = tuning.Plan(frozen=1, epochs=4, batch=6, rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def lower() -> tuning.Lower:
+    torch.manual_seed(1)
+    shape: dict[str, Any] = {"hidden_size": tuning.WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2}
+    model = BertModel(
+        BertConfig(vocab_size=len(WORDS), intermediate_size=32, attn_implementation="eager", **shape),
+        add_pooling_layer=False,
+    )
+    splitter = Tokenizer(models.WordLevel(WORDS, unk_token="[UNK]"))
+    splitter.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tuning.Lower(PLAN, tuning.Start(model.eval(), splitter))
+
+
+def learned(lower: tuning.Lower, plan: tuning.Plan) -> dict[str, Any]:
+    return dict(tuning.fit(lower, lower.states(TEXTS), [TASK], plan).state_dict())
+
+
+def test_it_learns_what_the_words_mean(lower: tuning.Lower) -> None:
+    states = lower.states(TEXTS)
+    said = tuning.logits(tuning.fit(lower, states, [TASK], PLAN), states).argmax(1)
+    assert said.tolist() == list(TASK.labels)
+
+
+def test_several_runs_are_averaged(lower: tuning.Lower) -> None:
+    one, other = learned(lower, PLAN), learned(lower, replace(PLAN, seed=PLAN.seed + 1))
+    both = learned(lower, replace(PLAN, runs=2))
+    assert not torch.allclose(one["head.weight"], other["head.weight"], atol=1e-4)
+    for name, weights in both.items():
+        assert torch.allclose(weights, (one[name] + other[name]) / 2, atol=1e-4), name
+
+
+@pytest.mark.parametrize(("text", "parts"), [
+    ("{} the dip, reason {}", {"ngrams", "encoder", "second"}),
+    ("{} 比特币，理由 {}", {"ngrams", "encoder"}),
+])  # fmt: skip
+def test_train_takes_the_encoders_that_can_read_the_posts(tmp_path: Path, text: str, parts: set[str]) -> None:
+    words = {-1: ("sell", "卖出"), 0: ("skip", "观望"), 1: ("buy", "买入")}
+    chosen = "比特币" in text
+    rows = [
+        Labelled(text.format(said[chosen], at), label, held=at % 5 == 1)
+        for at in range(20)
+        for label, said in words.items()
+    ]
+    told: list[str] = []
+    plan = tuning.Plan(frozen=5, epochs=2, runs=2)
+    made = trainer.train(
+        rows, tmp_path, plan=plan, told=lambda step, done, total: told.append(f"{step} {done}/{total}")
+    )
+    assert set(made.parts) == parts == set(json.loads((tmp_path / "model.json").read_text())["shares"])
+    assert made.held.accuracy == 1.0
+    found = Folder(tmp_path).probabilities([row.text for row in rows])
+    assert np.mean(found.argmax(1) - 1 == [row.label for row in rows]) > 0.95
+    assert [step for step in told if step.startswith("fine-tuning") and len(set(step.split()[-1].split("/"))) == 1]
