@@ -10,11 +10,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.signals.domain.links import unlinked
+
 LONGEST = 5
 READ = 4_000
 """Characters of a text that are read."""
 _PRIME = np.uint32(0x01000193)
-_LINK = re.compile(r"https?://\S+|www\.\S+")
 _NAME = re.compile(r"@\w+")
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z0'][a-z0'’]*|[$#!?%]|[^\W\d_a-z]")
@@ -25,9 +26,9 @@ Counts = tuple[NDArray[np.int64], Floats]
 
 
 def plain(text: str) -> str:
-    """What is read of a text: one width, lower case, links and names blanked, every number a 0."""
+    """What is read of a text: one width, lower case, without links, every name an @ and every number a 0."""
     known = unicodedata.normalize("NFKC", text[:READ]).lower()
-    return " ".join(_DIGITS.sub("0", _NAME.sub("@", _LINK.sub("~", known))).split())
+    return " ".join(_DIGITS.sub("0", _NAME.sub("@", unlinked(known))).split())
 
 
 def places(text: str, bits: int) -> NDArray[np.int64]:

@@ -15,11 +15,18 @@ _SAYS = {
 }
 READ = 20_000
 """Characters that are looked at."""
+_MASKED = re.compile(r"[a-z0-9]*(?:[a-z][0-9]|[0-9][a-z])[a-z0-9]*")
+_DIGITS = str.maketrans("013457", "oieast")
+"""Digits that stand for letters in "1gn0r3"."""
 
 
 def addressed(text: str) -> str:
     """Why a post must not be acted on: its words are for us and not for people. Empty where there is no sign of it."""
     plain = text[:READ].casefold().replace("’", "'")
+    return _found(text, plain) or _found(text, _MASKED.sub(lambda word: word.group().translate(_DIGITS), plain))
+
+
+def _found(text: str, plain: str) -> str:
     for kind, pattern in _patterns().items():
         if hit := pattern.search(plain):
             shown = " ".join(text[slice(*hit.span())].split()) if len(plain) == len(text) else " ".join(hit[0].split())

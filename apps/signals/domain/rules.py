@@ -16,6 +16,7 @@ from apps.signals.domain import calls, events, meant, mood
 from apps.signals.domain.beliefs import EVENTS, NO_EVENT
 from apps.signals.domain.coins import catalogue
 from apps.signals.domain.han import simplified
+from apps.signals.domain.links import unlinked
 from apps.signals.domain.mood import CALM, MUTED, Mood, Sentence
 from apps.signals.domain.phrases import Phrases
 from tradebot.contracts.messages import Beliefs, Evidence, TradeCall
@@ -103,8 +104,9 @@ class Reading:
 
 
 def read(text: str) -> Reading:
-    """Judge `text`, which may be in English or Chinese or both."""
-    plain = simplified(_lowered(text[:READ]))
+    """Judge `text`, which may be in English or Chinese or both; what stands in a web address says nothing."""
+    text = unlinked(text[:READ])
+    plain = simplified(_lowered(text))
     found = calls.parse(text)
     note = calls.kept_back(text) or calls.doubted(found)
     whole = meant.meaning(plain, found is not None)

@@ -22,6 +22,7 @@ _WEAKENED = {"condition": "stand under a condition", "hedged": "are hedged or st
 _SAYS = {
     "fiction": "it is fiction or a joke",
     "withdrawn": "it takes something back",
+    "undecided": "it takes neither side",
     "hearsay": "it is hearsay of hearsay",
 }
 

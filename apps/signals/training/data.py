@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.signals.training.corpus import corpus
+from apps.sources.domain.clean import clean
 from tradebot.contracts.errors import InvalidField
 
 CLASSES = (-1, 0, 1)
@@ -64,7 +65,8 @@ def finfe_zh(folder: Path) -> list[Labelled]:
 
 
 def read(path: Path, labels: Sequence[str] = SIGNS) -> list[Labelled]:
-    """Rows of a CSV with the columns text and label; `labels`: how bearish, neutral, bullish are written there.
+    """Rows of a CSV with the columns text and label, their text as the pipeline would clean it; `labels`: how bearish,
+    neutral, bullish are written there.
 
     Raises InvalidField naming the line of a row that is none.
     """
@@ -86,4 +88,4 @@ def _row(path: Path, number: int, line: dict[str, str], places: dict[str, int]) 
         raise InvalidField(
             "label", f"{path.name}, line {number}: {label[:40]!r} is none of {', '.join(places)} (see --labels)"
         )
-    return Labelled(text, places[label], held(text))
+    return Labelled(clean(text), places[label], held(text))

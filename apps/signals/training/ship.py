@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.sparse import csr_matrix, vstack
+from tokenizers import Regex, Tokenizer, normalizers
 
 from apps.signals.adapters import e5 as e5_files
 from apps.signals.adapters.embedder import MODEL, TOKENIZER, WEIGHTS
@@ -31,6 +32,7 @@ from apps.signals.adapters.topics import save as save_topics
 from apps.signals.domain import rules
 from apps.signals.domain.beliefs import PLACES, SETS, WIDTH
 from apps.signals.domain.coins import catalogue
+from apps.signals.domain.links import PATTERN
 from apps.signals.domain.scripts import chinese, latin
 from apps.signals.training import data, linear
 from apps.signals.training.linear import BITS, Floats, Labels, Linear
@@ -123,13 +125,21 @@ def minilm(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progre
     from apps.signals.training import branch, tuning
     from apps.signals.training.export import packaged_model
 
-    _pack((packaged_model() / "tokenizer.json").read_bytes(), WEIGHTS / TOKENIZER)
+    _pack(_unlinked(packaged_model() / "tokenizer.json"), WEIGHTS / TOKENIZER)
     coins = [Row(coin.description) for coin in catalogue().coins.values()]
     lower = tuning.Lower(branch.MINILM)
     kept = np.concatenate([_away(away, wire), np.zeros(len(coins), bool)])
     made = _trained(lower, [*crypto, *wire, *coins], kept, branch.MINILM, bars)
     branch.export(lower, made.upper, WEIGHTS / MODEL, [row.text for row in crypto])
     return made.chances[: int(away.sum())], {**made.by, "vector": tuning.kept(lower, made.upper, made.unseen)}
+
+
+def _unlinked(file: Path) -> bytes:
+    """The tokenizer of a file, changed so that it skips addresses."""
+    splitter = Tokenizer.from_file(str(file))
+    splitter.normalizer = normalizers.Sequence([normalizers.Replace(Regex(PATTERN), " "), splitter.normalizer])
+    found: str = splitter.to_str()
+    return found.encode()
 
 
 def e5(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progress) -> tuple[Floats, dict[str, float]]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from apps.signals.adapters.hashing import softmax
@@ -29,7 +28,10 @@ if TYPE_CHECKING:
     from apps.signals.training.tuning import Plan, Start
 
 CHECK = 0.1
-"""Share of the training rows that the encoder does not see; the mix is fitted on them."""
+"""Share of the training rows that the mix is fitted on. Each run of an encoder leaves another part of them away, so
+that several runs together have seen all."""
+SEEN = -1
+"""The part of the rows that no run leaves away."""
 FEWEST = 5
 """Rows of each class that training needs at least."""
 MOSTLY = 0.5
@@ -69,8 +71,10 @@ def train(
     for name in _FILES:
         (out / name).unlink(missing_ok=True)
     if plan is not None:
-        checked = np.random.default_rng(plan.seed).random(len(seen)) < CHECK
-        parts = {"ngrams": unseen[checked]} | _Encoders(seen, checked, out, plan, told).judged()
+        chance = np.random.default_rng(plan.seed)
+        checked = chance.random(len(seen)) < CHECK
+        away = np.where(checked, chance.integers(plan.runs, size=len(seen)), SEEN)
+        parts = {"ngrams": unseen[checked]} | _Encoders(seen, away, out, plan, told).judged()
     mix = mixed(parts, labels[checked])
     _write(out, mix, plan.tokens if plan else 0, len(seen))
     return Trained(out, len(seen), evaluate_folder(Folder(out), held, out.name).direction[ENSEMBLE], tuple(parts))
@@ -110,17 +114,17 @@ def _ngrams(rows: Sequence[Labelled], labels: Labels) -> tuple[Table, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class _Encoders:
-    """Fine-tunes encoders on the rows that are not `checked` and writes them."""
+    """Fine-tunes encoders and writes them. `away`: which run of them does not see a row."""
 
     rows: Sequence[Labelled]
-    checked: NDArray[np.bool_]
+    away: Labels
     out: Path
     plan: Plan
     told: Progress
 
     def judged(self) -> dict[str, Floats]:
-        """What each holds of the checked rows, by its name. Texts that MiniLM can read are judged by both encoders,
-        others by the multilingual one alone."""
+        """What each holds, by its name, of the rows that a run of it did not see. Texts that MiniLM can read are judged
+        by both encoders, others by the multilingual one alone."""
         from apps.signals.training import tuning
 
         if np.mean([latin(row.text) for row in self.rows]) < MOSTLY:
@@ -146,18 +150,29 @@ class _Encoders:
         labels = np.array([row.label + 1 for row in self.rows])
         lower = tuning.Lower(plan, start)
         states = lower.states([row.text for row in self.rows], _counter(f"reading{said}", len(self.rows), self.told))
-        seen, rest = np.flatnonzero(~self.checked), np.flatnonzero(self.checked)
-        often = np.bincount(labels[seen], minlength=3)[labels[seen]]
-        weights = (1.0 / often) ** EVEN
-        upper = tuning.fit(
-            lower,
-            [states[at] for at in seen],
-            [tuning.Task(0, len(NAMES), labels[seen].tolist(), (weights / weights.mean()).tolist())],
-            plan,
-            told=_counter(f"fine-tuning{said}", len(seen) * plan.epochs * plan.runs, self.told),
-        )
-        tuning.export(lower, upper, self.out / ENCODERS[name][0], [self.rows[int(at)].text for at in seen])
-        return softmax(tuning.logits(upper, [states[at] for at in rest])).astype(float)
+        told = _counter(f"fine-tuning{said}", plan.epochs * sum(map(len, self._seen(plan.runs))), self.told)
+        found, made = np.zeros((len(labels), len(NAMES))), []
+        for run, seen in enumerate(self._seen(plan.runs)):
+            task = tuning.Task(0, len(NAMES), labels[seen].tolist(), _weights(labels[seen]))
+            order = replace(plan, seed=plan.seed + run, runs=1)
+            made.append(tuning.fit(lower, [states[at] for at in seen], [task], order, told=told))
+            rest = np.flatnonzero(self.away == run)
+            found[rest] = softmax(tuning.logits(made[-1], [states[at] for at in rest]))
+        upper = tuning.averaged(made)
+        tuning.export(lower, upper, self.out / ENCODERS[name][0], [row.text for row in self.rows])
+        checked: Floats = found[self.away != SEEN]
+        return checked
+
+    def _seen(self, runs: int) -> list[Labels]:
+        """The rows that each run learns from."""
+        return [np.flatnonzero(self.away != run) for run in range(runs)]
+
+
+def _weights(labels: Labels) -> list[float]:
+    """What each row counts, 1 on average."""
+    found = (1.0 / np.bincount(labels, minlength=len(NAMES))[labels]) ** EVEN
+    weighed: list[float] = (found / found.mean()).tolist()
+    return weighed
 
 
 def _counter(step: str, total: int, told: Progress) -> Callable[[int], None]:

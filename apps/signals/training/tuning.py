@@ -185,11 +185,16 @@ def fit(
     """Train on states of `Lower.states`, so that the texts' `vectors` stay what they are. AdamW, linear warm-up and
     decay; in bfloat16 where the processor multiplies it."""
     orders = [replace(plan, seed=plan.seed + run) for run in range(plan.runs)]
-    made = [_once(lower, states, tasks, each, vectors=vectors, told=told) for each in orders]
-    found = {name: torch.stack([each.state_dict()[name] for each in made]).mean(0) for name in made[0].state_dict()}
-    made[0].load_state_dict(found)
-    made[0].eval()
-    return made[0]
+    return averaged([_once(lower, states, tasks, each, vectors=vectors, told=told) for each in orders])
+
+
+def averaged(made: Sequence[Upper]) -> Upper:
+    """One model with the mean weights of several that were trained from the same start."""
+    found = copy.deepcopy(made[0])
+    states = [each.state_dict() for each in made]
+    found.load_state_dict({name: torch.stack([each[name] for each in states]).mean(0) for name in states[0]})
+    found.eval()
+    return found
 
 
 def _once(

@@ -29,6 +29,8 @@ UP, DOWN = "以太坊现货ETF今天正式获批", "交易所热钱包被盗,BTC
         ("买BTC买", False, True),
         ("BTC long entry 65000 止损三", True, False),
         ("大饼 ETH 涨", False, True),
+        ("大饼要涨 https://t.co/bd0xbFGjkT", False, True),
+        ("https://t.co/bd0xbFGjkT", False, False),
         ("買う", False, True),
         ("비트코인 지금 매수", False, False),
         ("покупаю биткоин", False, False),
@@ -45,7 +47,7 @@ def test_a_text_is_judged_alike_alone_and_among_others() -> None:
     texts = [UP, DOWN, "今天天气不错" * 20, "买"]
     together = get_e5().chances(texts)
     for text, row in zip(texts, together, strict=True):
-        assert get_e5().chances([text])[0] == pytest.approx(row, abs=0.02)
+        assert get_e5().chances([text])[0] == pytest.approx(row, abs=0.05)
         of_row(row.tolist())
 
 

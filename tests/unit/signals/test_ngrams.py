@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from apps.signals.adapters import e5, embedder
 from apps.signals.adapters.hashing import counts, places, plain
 from apps.signals.adapters.ngrams import NGramAnalyzer, Table, load, save
 from tradebot.contracts.errors import NotConfigured
@@ -30,6 +31,22 @@ def shipped() -> NGramAnalyzer:
 
 def test_case_width_links_names_and_numbers_make_no_difference() -> None:
     assert plain("ＢＴＣ at 61,200  https://example.com/x @Someone") == plain("btc AT 7,3 www.example.org @other")
+
+
+@pytest.mark.parametrize("text", [
+    "详情 https://t.co/bd0xbFGjkT 比特币",
+    "详情 HTTPS://example.com/a?b=c(d)比特币",
+    "详情 www.example.com/比特币",
+])  # fmt: skip
+def test_an_address_is_no_speech_and_ends_before_the_next_chinese_letter(text: str) -> None:
+    assert plain(text) == "详情 比特币"
+
+
+@pytest.mark.parametrize("file", [embedder.TOKENIZER, e5.TOKENIZER])
+@pytest.mark.parametrize("text", ["buy BTC{} now", "{}比特币上线币安"])
+def test_an_encoder_reads_no_address(file: str, text: str) -> None:
+    splitter = embedder.tokenizer(embedder.WEIGHTS / file)
+    assert splitter.encode(text.format(" https://t.co/bd0xbFGjkT ")).tokens == splitter.encode(text.format(" ")).tokens
 
 
 def test_the_same_text_has_the_same_places_and_another_has_others() -> None:

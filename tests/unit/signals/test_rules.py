@@ -146,3 +146,20 @@ def test_letters_that_grow_when_lowered_do_not_shift_quotes() -> None:
 def test_no_text_is_slow_to_read(text: str) -> None:
     read(text)
     catalogue().mentions(text)
+
+
+@pytest.mark.parametrize("text", [
+    "gm $DOGE https://news.site/binance-lists-doge-today-buy-now",
+    "gm $DOGE https://news.site/exchange-hacked-sell-everything",
+    "gm $SOL www.example.com/etf-approved?all-in=now",
+])  # fmt: skip
+def test_what_stands_in_an_address_is_not_said(text: str) -> None:
+    found = read(text)
+    assert (found.direction, found.event, found.evidence) == (FLAT, "", ())
+
+
+def test_words_behind_an_address_are_quoted_where_they_stand() -> None:
+    text = "https://news.site/a-b-c $DOGE was hacked"
+    (quote, *_) = read(text).evidence
+    assert quote.quote == "hacked"
+    assert text[slice(*quote.span)] == "hacked"

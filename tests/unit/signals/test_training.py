@@ -67,6 +67,11 @@ def test_what_is_wrong_with_the_data_is_told(tmp_path: Path, text: str, labels: 
         call_command("evaluate", labelled(tmp_path, text), f"--labels={labels}")
 
 
+def test_posts_of_a_file_are_cleaned_as_those_of_the_pipeline_are(tmp_path: Path) -> None:
+    (row,) = data.read(labelled(tmp_path, "text,label\n<p>Q&amp;A:\u200b  buy</p>,1\n"))
+    assert row.text == "Q&A: buy"
+
+
 def test_a_file_that_is_absent_or_no_text_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidField, match="can't be read"):
         data.read(tmp_path / "none.csv")

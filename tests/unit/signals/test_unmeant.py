@@ -27,6 +27,8 @@ def _told(text: str, *quotes: str) -> str:
         ("ZQX chart: leaning slightly positive", "positive", "hedged"),
         ("Cartoon: a bull says buy ZQX", "buy", "fiction"),
         ("昨晚梦见 ZQX 暴涨", "暴涨", "fiction"),
+        ("A strong buy? I'm not buying, nor selling ZQX", "strong buy", "neither side"),
+        ("ZQX 暴涨了?我不买也不卖", "暴涨", "neither side"),
         ("Withdrawn: ZQX was hacked", "hacked", "takes something back"),
         ("He said that she said that insiders are dumping ZQX", "dumping", "hearsay"),
         ("听人说,他听说 ZQX 要暴涨", "暴涨", "hearsay"),
