@@ -15,7 +15,7 @@ _SAYS = {
 }
 READ = 20_000
 """Characters that are looked at."""
-_MASKED = re.compile(r"[a-z0-9]*(?:[a-z][0-9]|[0-9][a-z])[a-z0-9]*")
+_WORD = re.compile(r"[a-z0-9]+")
 _DIGITS = str.maketrans("013457", "oieast")
 """Digits that stand for letters in "1gn0r3"."""
 
@@ -23,7 +23,13 @@ _DIGITS = str.maketrans("013457", "oieast")
 def addressed(text: str) -> str:
     """Why a post must not be acted on: its words are for us and not for people. Empty where there is no sign of it."""
     plain = text[:READ].casefold().replace("’", "'")
-    return _found(text, plain) or _found(text, _MASKED.sub(lambda word: word.group().translate(_DIGITS), plain))
+    return _found(text, plain) or _found(text, _WORD.sub(_unmasked, plain))
+
+
+def _unmasked(word: re.Match[str]) -> str:
+    """Numbers stay numbers: only digits among letters stand for letters."""
+    found = word.group()
+    return found if found.isdigit() else found.translate(_DIGITS)
 
 
 def _found(text: str, plain: str) -> str:

@@ -54,12 +54,17 @@ def hits(plain: str) -> dict[str, tuple[str, tuple[int, int]]]:
 
 def values(signs: dict[str, tuple[str, tuple[int, int]]], has_call: bool, plain: str) -> dict[str, float]:
     """What the weights are multiplied with: each phrase found, how many of each kind, and the text's own shape."""
-    found: dict[str, float] = {"bias": 1.0, "call": float(has_call), "length": math.log1p(len(plain)) - 4.5}
+    found: dict[str, float] = {"bias": 1.0, "call": float(has_call), "length": _length(plain)}
     found["lines"] = min(plain.count("\n"), 5) / 5
     for phrase, (kind, _) in signs.items():
         found[phrase] = 1.0
         found[kind] = min(found.get(kind, 0.0) + 1.0, MOST)
     return found
+
+
+def _length(plain: str) -> float:
+    """About 0 for a post of ninety letters; a run of blanks, as an address leaves one, counts as one."""
+    return math.log1p(len(" ".join(plain.split()))) - 4.5
 
 
 _NONE: Sequence[float] = (0.0,) * len(MOODS)

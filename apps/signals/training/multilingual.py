@@ -102,12 +102,17 @@ def _place(reader: _Reader) -> tuple[str, tuple[int, int, int]]:
     return name, (count, start, size)
 
 
+def blanked() -> Any:
+    """The part of a tokenizer that makes a blank of every address."""
+    return normalizers.Replace(Regex(PATTERN), " ")
+
+
 def tokenizer(pieces: Iterable[tuple[str, float]]) -> Tokenizer:
     """A unigram tokenizer that knows these pieces; the first four are start, padding, end and unknown.
-    Addresses are blanks to it."""
+    Addresses are blanks to it, and blanks at the ends nothing."""
     found = Tokenizer(models.Unigram(list(pieces), unk_id=UNKNOWN, byte_fallback=False))
     found.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(Regex(PATTERN), " "), normalizers.Replace(Regex(" {2,}"), " ")]
+        [normalizers.NFKC(), blanked(), normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip()]
     )
     found.pre_tokenizer = pre_tokenizers.Metaspace()
     found.post_processor = processors.TemplateProcessing(

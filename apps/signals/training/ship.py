@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.sparse import csr_matrix, vstack
-from tokenizers import Regex, Tokenizer, normalizers
+from tokenizers import Tokenizer, normalizers
 
 from apps.signals.adapters import e5 as e5_files
 from apps.signals.adapters.embedder import MODEL, TOKENIZER, WEIGHTS
@@ -32,7 +32,6 @@ from apps.signals.adapters.topics import save as save_topics
 from apps.signals.domain import rules
 from apps.signals.domain.beliefs import PLACES, SETS, WIDTH
 from apps.signals.domain.coins import catalogue
-from apps.signals.domain.links import PATTERN
 from apps.signals.domain.scripts import chinese, latin
 from apps.signals.training import data, linear
 from apps.signals.training.linear import BITS, Floats, Labels, Linear
@@ -136,8 +135,10 @@ def minilm(crypto: Sequence[Row], wire: Sequence[Row], away: Flags, bars: Progre
 
 def _unlinked(file: Path) -> bytes:
     """The tokenizer of a file, changed so that it skips addresses."""
+    from apps.signals.training import multilingual
+
     splitter = Tokenizer.from_file(str(file))
-    splitter.normalizer = normalizers.Sequence([normalizers.Replace(Regex(PATTERN), " "), splitter.normalizer])
+    splitter.normalizer = normalizers.Sequence([multilingual.blanked(), splitter.normalizer])
     found: str = splitter.to_str()
     return found.encode()
 

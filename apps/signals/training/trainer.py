@@ -152,9 +152,8 @@ class _Encoders:
         states = lower.states([row.text for row in self.rows], _counter(f"reading{said}", len(self.rows), self.told))
         told = _counter(f"fine-tuning{said}", plan.epochs * sum(map(len, self._seen(plan.runs))), self.told)
         found, made = np.zeros((len(labels), len(NAMES))), []
-        for run, seen in enumerate(self._seen(plan.runs)):
+        for run, (order, seen) in enumerate(zip(tuning.orders(plan), self._seen(plan.runs), strict=True)):
             task = tuning.Task(0, len(NAMES), labels[seen].tolist(), _weights(labels[seen]))
-            order = replace(plan, seed=plan.seed + run, runs=1)
             made.append(tuning.fit(lower, [states[at] for at in seen], [task], order, told=told))
             rest = np.flatnonzero(self.away == run)
             found[rest] = softmax(tuning.logits(made[-1], [states[at] for at in rest]))

@@ -184,8 +184,12 @@ def fit(
 ) -> Upper:
     """Train on states of `Lower.states`, so that the texts' `vectors` stay what they are. AdamW, linear warm-up and
     decay; in bfloat16 where the processor multiplies it."""
-    orders = [replace(plan, seed=plan.seed + run) for run in range(plan.runs)]
-    return averaged([_once(lower, states, tasks, each, vectors=vectors, told=told) for each in orders])
+    return averaged([_once(lower, states, tasks, each, vectors=vectors, told=told) for each in orders(plan)])
+
+
+def orders(plan: Plan) -> list[Plan]:
+    """One plan for each run of a plan."""
+    return [replace(plan, seed=plan.seed + run, runs=1) for run in range(plan.runs)]
 
 
 def averaged(made: Sequence[Upper]) -> Upper:

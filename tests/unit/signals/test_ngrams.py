@@ -49,6 +49,13 @@ def test_an_encoder_reads_no_address(file: str, text: str) -> None:
     assert splitter.encode(text.format(" https://t.co/bd0xbFGjkT ")).tokens == splitter.encode(text.format(" ")).tokens
 
 
+@pytest.mark.parametrize("file", [embedder.TOKENIZER, e5.TOKENIZER])
+def test_an_address_at_either_end_leaves_no_trace(file: str) -> None:
+    splitter = embedder.tokenizer(embedder.WEIGHTS / file)
+    text = "https://t.co/bd0xbFGjkT 比特币 up https://t.co/bd0xbFGjkT"
+    assert splitter.encode(text).tokens == splitter.encode("比特币 up").tokens
+
+
 def test_the_same_text_has_the_same_places_and_another_has_others() -> None:
     rows, often = counts("buy buy buy", BITS)
     again, _ = counts("buy buy buy", BITS)

@@ -158,6 +158,11 @@ def test_what_stands_in_an_address_is_not_said(text: str) -> None:
     assert (found.direction, found.event, found.evidence) == (FLAT, "", ())
 
 
+def test_an_address_changes_no_mood() -> None:
+    text = "To the moon?😂 #BTC"
+    assert read(f"{text} https://t.co/{'k' * 200}").beliefs == read(text).beliefs
+
+
 def test_words_behind_an_address_are_quoted_where_they_stand() -> None:
     text = "https://news.site/a-b-c $DOGE was hacked"
     (quote, *_) = read(text).evidence

@@ -78,3 +78,32 @@ def test_train_takes_the_encoders_that_can_read_the_posts(tmp_path: Path, text: 
     found = Folder(tmp_path).probabilities([row.text for row in rows])
     assert np.mean(found.argmax(1) - 1 == [row.label for row in rows]) > 0.95
     assert [step for step in told if step.startswith("fine-tuning") and len(set(step.split()[-1].split("/"))) == 1]
+
+
+def test_each_row_of_the_tenth_is_judged_by_the_one_run_that_left_it_away(
+    lower: tuning.Lower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every run answers with its own number, so that the answers tell who gave them."""
+    seen: list[list[int]] = []
+
+    def fit(_: tuning.Lower, states: list[Any], *__: Any, **___: Any) -> int:
+        seen.append(sorted(id(each) for each in states))
+        return len(seen) - 1
+
+    def logits(run: int, states: list[Any]) -> tuning.Matrix:
+        assert not {id(each) for each in states} & set(seen[run])
+        return np.tile(np.eye(3, dtype=np.float32)[run] * 50, (len(states), 1))
+
+    monkeypatch.setattr(tuning, "fit", fit)
+    monkeypatch.setattr(tuning, "logits", logits)
+    monkeypatch.setattr(tuning, "averaged", lambda made: made)
+    monkeypatch.setattr(tuning, "export", lambda *_: None)
+    monkeypatch.setattr(tuning, "Lower", lambda *_: lower)
+    rows = [Labelled(text, label - 1, held=False) for text, label in zip(TEXTS, TASK.labels, strict=True)]
+    away = np.array([trainer.SEEN, 0, 1, 2] * 6)
+    plan = replace(PLAN, runs=3)
+    encoders = trainer._Encoders(rows, away, tmp_path, plan, lambda *_: None)  # noqa: SLF001 - its one door trains
+    found = encoders._trained("encoder", tuning.Start(None, None), plan, "")  # noqa: SLF001
+    assert found.argmax(1).tolist() == [0, 1, 2] * 6
+    assert [len(each) for each in seen] == [18, 18, 18]
+    assert len(set(seen[0]) | set(seen[1]) | set(seen[2])) == len(TEXTS)
