@@ -102,8 +102,8 @@ def test_each_row_of_the_tenth_is_judged_by_the_one_run_that_left_it_away(
     rows = [Labelled(text, label - 1, held=False) for text, label in zip(TEXTS, TASK.labels, strict=True)]
     away = np.array([trainer.SEEN, 0, 1, 2] * 6)
     plan = replace(PLAN, runs=3)
-    encoders = trainer._Encoders(rows, away, tmp_path, plan, lambda *_: None)  # noqa: SLF001 - its one door trains
-    found = encoders._trained("encoder", tuning.Start(None, None), plan, "")  # noqa: SLF001
+    encoders = trainer._Encoders(rows, away, tmp_path, plan, lambda *_: None)
+    found = encoders._trained("encoder", tuning.Start(None, None), plan, "")
     assert found.argmax(1).tolist() == [0, 1, 2] * 6
     assert [len(each) for each in seen] == [18, 18, 18]
     assert len(set(seen[0]) | set(seen[1]) | set(seen[2])) == len(TEXTS)
