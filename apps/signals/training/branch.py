@@ -33,8 +33,8 @@ SHORT = 0.5
 PASSES = 2
 LAYERS = 8
 """Of e5's twelve, from the bottom."""
-MINILM = Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96, runs=2)
-E5 = Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, runs=2, keep=0.0)
+MINILM = Plan(frozen=2, epochs=3, rate=1.5e-4, tokens=96, runs=2, shift=0.0)
+E5 = Plan(frozen=2, epochs=3, rate=2e-4, tokens=96, runs=2, keep=0.0, shift=0.0)
 Matrix = NDArray[np.float32]
 
 

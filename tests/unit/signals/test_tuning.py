@@ -22,7 +22,7 @@ from apps.signals.training.data import Labelled  # noqa: E402
 WORDS = {"[UNK]": 0, "buy": 1, "sell": 2, "wait": 3, "now": 4}
 TEXTS = ["buy now", "sell now", "wait now", "buy", "sell", "wait"] * 4
 TASK = tuning.Task(0, 3, [2, 0, 1, 2, 0, 1] * 4, [1.0] * 24)
-PLAN = tuning.Plan(frozen=1, epochs=4, batch=6, rate=1e-3)
+PLAN = tuning.Plan(frozen=1, epochs=4, batch=6, rate=1e-3, shift=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,33 @@ def test_several_runs_are_averaged(lower: tuning.Lower) -> None:
     assert not torch.allclose(one["head.weight"], other["head.weight"], atol=1e-4)
     for name, weights in both.items():
         assert torch.allclose(weights, (one[name] + other[name]) / 2, atol=1e-4), name
+
+
+def test_states_are_moved_along_the_slope_by_a_share_of_their_length() -> None:
+    rows, mask = tuning.padded([torch.ones(2, tuning.WIDTH), torch.full((1, tuning.WIDTH), 3.0)])
+    slope = torch.zeros_like(rows)
+    slope[0, 0, 0], slope[1, 0, 5] = 4.0, -0.01
+    moved = tuning.shifted(rows, mask, slope, 0.1) - rows
+    assert moved[0, 0, 0].item() == pytest.approx(0.1 * (2 * tuning.WIDTH) ** 0.5, rel=1e-4)
+    assert moved[1, 0, 5].item() == pytest.approx(-0.1 * (9 * tuning.WIDTH) ** 0.5, rel=1e-4)
+    assert torch.count_nonzero(moved) == 2
+    assert torch.equal(tuning.shifted(rows, mask, torch.zeros_like(rows), 0.1), rows)
+
+
+def test_what_was_learned_from_moved_states_stands_a_harder_push(lower: tuning.Lower) -> None:
+    plan = replace(PLAN, epochs=8, dropout=0.0)
+    used_to_it = tuning.fit(lower, lower.states(TEXTS), [TASK], replace(plan, shift=0.3))
+    assert pushed(lower, used_to_it) < pushed(lower, tuning.fit(lower, lower.states(TEXTS), [TASK], plan))
+
+
+def pushed(lower: tuning.Lower, model: tuning.Upper) -> float:
+    """What a model loses where its texts' states are moved by a third to where it reads them worst."""
+    rows, mask = tuning.padded(lower.states(TEXTS))
+    rows.requires_grad_()
+    right = torch.tensor(TASK.labels)
+    torch.nn.functional.cross_entropy(model.head(model.pooled(rows, mask)), right).backward()
+    worst = tuning.shifted(rows.detach(), mask, rows.grad, 0.3)
+    return torch.nn.functional.cross_entropy(model.head(model.pooled(worst, mask)), right).item()
 
 
 @pytest.mark.parametrize(("text", "parts"), [
