@@ -61,6 +61,12 @@ _SELDOM = frozenset({"TON", "ATOM", "MINA", "APT", "POL", "MANA"})
 """Symbols that are words so seldom that any talk of markets vouches for them in small letters."""
 _HEADING = re.compile(r":.*\d", re.DOTALL)
 """After a name at the beginning: it heads a text with numbers."""
+_PLACE = re.compile(
+    r" (?:Beach|Street|St\.|Avenue|Ave\.|Road|Park|Square|Lake|River|Valley|Mountains?|Island|County|City Council|Airport|"
+    r"Airlines?|Hotel|Resort|Hospital|Clinic|School|College|Church|Museum|Stadium|Arena|Gym|Café|Cafe|Restaurant|Bar|Diner|"
+    r"Pier|Records|FC|Brewery|Bakery)\b"
+)
+"""After a name: Solana Beach is a town."""
 _STOP = re.compile(r"[,.;!?\n]")
 _DIGIT = re.compile(r"\d")
 _LOOK = str.maketrans(
@@ -205,7 +211,7 @@ class Catalogue:
             if any(text[a.end : b.start] not in (" ", "-") for a, b in pairwise(chosen)):
                 continue
             coin = self._names.get(" ".join(words[at : at + size])) or self._proper_name(reading, chosen, at)
-            if coin and not (coin.stable and _is_unit(text, chosen[0])):
+            if coin and not (coin.stable and _is_unit(text, chosen[0])) and not _PLACE.match(text, chosen[-1].end):
                 return self._with_pair(coin, chosen[0].start, chosen[-1].end, text, "name")
         return None
 

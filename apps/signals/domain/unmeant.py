@@ -22,7 +22,9 @@ _WEAKENED = {"condition": "stand under a condition", "hedged": "are hedged or st
 _SAYS = {
     "fiction": "it is fiction or a joke",
     "withdrawn": "it takes something back",
+    "denied": "it says that what others tell is not so",
     "undecided": "it takes neither side",
+    "taunt": "it asks others to sell to its author",
     "hearsay": "it is hearsay of hearsay",
 }
 

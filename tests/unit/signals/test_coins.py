@@ -45,6 +45,7 @@ def test_names_of_every_kind_are_found(text: str, found: list[str]) -> None:
         "THIS IS THE ONE THING YOU NEED NEAR YOU",
         "an avalanche closed the road",
         "my cat Luna sleeps",
+        "Solana Beach has a new pier, Cardano Street a new school",
         "see https://news.example/BTC/ETH or write to btc@mail.example",
         "thanks @bitcoin_daily",
         "word of the day: stacks",
