@@ -62,9 +62,9 @@ _SELDOM = frozenset({"TON", "ATOM", "MINA", "APT", "POL", "MANA"})
 _HEADING = re.compile(r":.*\d", re.DOTALL)
 """After a name at the beginning: it heads a text with numbers."""
 _PLACE = re.compile(
-    r" (?:Beach|Street|St\.|Avenue|Ave\.|Road|Park|Square|Lake|River|Valley|Mountains?|Island|County|City Council|Airport|"
+    r" (?:Beach|Street|St\.|Avenue|Ave\.|Road|Park|Square|Lake|River|Valley|Mountains?|Island|County|Airport|"
     r"Airlines?|Hotel|Resort|Hospital|Clinic|School|College|Church|Museum|Stadium|Arena|Gym|Café|Cafe|Restaurant|Bar|Diner|"
-    r"Pier|Records|FC|Brewery|Bakery)\b"
+    r"Pier|FC|Brewery|Bakery)\b"
 )
 """After a name: Solana Beach is a town."""
 _STOP = re.compile(r"[,.;!?\n]")
